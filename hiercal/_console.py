@@ -1,0 +1,219 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hiercal._real_data import Fitted
+    from hiercal.studies import Result
+
+STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
+TAILS = (0.055, 0.945)
+SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
+
+
+def console() -> Console:
+    """Standard output, wide enough for the tables where it is not a terminal."""
+    plain = Console(highlight=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=118)
+
+
+def show_catalogue(kinds: list[str]) -> None:
+    """Names, what they are, their options and defaults."""
+    from hiercal import catalogue
+
+    out = console()
+    classes = {"stories": catalogue.story_class, "fitters": catalogue.fitter_class}
+    for kind in kinds:
+        table = _table(kind.capitalize(), "name", "what it is", "options and defaults")
+        for name in catalogue.names(kind):
+            if kind == "studies":
+                about, options = inspect.getdoc(catalogue.module(kind, name)), ""
+            else:
+                cls: Any = classes[kind](name)
+                about = inspect.getdoc(inspect.getmodule(cls))
+                options = "\n".join(f"{f.name} = {f.default!r}" for f in dataclasses.fields(cls))
+                if kind == "stories":
+                    options += f"\nmodels: {', '.join(cls.models)}"
+            table.add_row(
+                Text(name, "bold"), Text((about or "").partition("\n\n")[0]), Text(options)
+            )
+        out.print(table)
+
+
+def show_result(result: Result, every: bool = False) -> bool:
+    """Print a run's verdicts; return whether any arm is miscalibrated."""
+    import pandas as pd
+
+    out = console()
+    path = result.folder / "verdicts.csv"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is not there; the run has not ended: run the same command again to go on"
+        )
+    verdicts = pd.read_csv(path)
+    manifest = result.manifest
+    out.print(
+        f"\n[bold]{manifest['name']}[/bold]: {manifest['simulations']} simulations, seed "
+        f"{manifest['seed']}, {len(manifest['arms'])} arms"
+    )
+    out.print(_arm_table(result, verdicts))
+    seen = verdicts if every else verdicts[verdicts["verdict"] != "calibrated"]
+    if len(seen):
+        out.print(
+            _quantity_table(seen, "Every quantity" if every else "Not calibrated, by quantity")
+        )
+    bias = result.folder / "bias.csv"
+    if bias.exists():
+        out.print(_bias_table(pd.read_csv(bias)))
+    family = len(verdicts)
+    out.print(
+        f"Family-wise level 5 % over {family} quantities of all arms (Holm). 'calibrated' is no "
+        "evidence against: errors smaller than the detectable ones may be there.\n"
+        f"All numbers and figures: {result.folder}"
+    )
+    return bool((verdicts["verdict"] == "miscalibrated").any())
+
+
+def show_fit(fitted: Fitted) -> None:
+    """Print a posterior beside the exact one."""
+    from hiercal.sbc import efficiency
+
+    out = console()
+    fit, exact = fitted.fit, fitted.exact
+    n_chains, n_draws = next(iter(fit.draws.values())).shape[:2]
+    total = n_chains * n_draws
+    out.print(f"\n[bold]{fitted.label}[/bold]: {n_chains} x {n_draws} draws")
+    if fit.stats:
+        out.print(
+            f"{fit.divergences} of {total} draws diverged; "
+            f"{fit.stats['n_steps'].mean():.1f} leapfrog steps a draw"
+        )
+    columns = ["", "mean", "mcse", "sd", "89 %", "ESS bulk", "tail", "R-hat"]
+    if exact is not None:
+        columns += ["exact mean", "sd", "89 %", "z"]
+    table = _table(None, *columns, numeric=True)
+    draws = np.stack(list(fitted.quantities.values()), axis=-1)
+    found = efficiency.diagnostics(draws)
+    for q, name in enumerate(fitted.quantities):
+        pooled = draws[..., q].ravel()
+        mean, sd = pooled.mean(), pooled.std(ddof=1)
+        mcse = sd / np.sqrt(found["ess_mean"][q])
+        row = [
+            name,
+            f"{mean:.3f}",
+            f"{mcse:.3f}",
+            f"{sd:.3f}",
+            _interval(np.quantile(pooled, TAILS)),
+            f"{found['ess_bulk'][q]:.0f}",
+            f"{found['ess_tail'][q]:.0f}",
+            f"{found['r_hat'][q]:.3f}",
+        ]
+        if exact is not None and name in exact.names:
+            row += [
+                f"{exact.mean(name):.3f}",
+                f"{exact.sd(name):.3f}",
+                _interval(exact.quantile(name, TAILS)),
+                f"{(mean - exact.mean(name)) / mcse:+.1f}",
+            ]
+        table.add_row(*row)
+    out.print(table)
+    if exact is not None:
+        out.print(
+            "z: mean minus exact mean, in Monte Carlo standard errors (mcse); beyond 3 is a bias."
+        )
+
+
+def _interval(ends: np.ndarray) -> str:
+    return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def _arm_table(result: Result, verdicts: pd.DataFrame) -> Table:
+    import pandas as pd
+
+    table = _table(
+        "Verdicts",
+        "arm",
+        "verdict",
+        "worst",
+        "p (Holm)",
+        "fits",
+        "failed",
+        "with divergences",
+        "ESS < L",
+        "detects shift, scale",
+        numeric=True,
+    )
+    path = result.folder / "fits.parquet"
+    fits = pd.read_parquet(path, columns=["arm", "error", "divergences"]) if path.exists() else None
+    for arm, rows in verdicts.groupby("arm", sort=False):
+        worst = rows.loc[rows["p_holm"].idxmin()] if rows["p_holm"].notna().any() else rows.iloc[0]
+        verdict = min(rows["verdict"], key=SEVERITY.index)
+        diverged = "-"
+        if fits is not None:
+            own = fits[(fits["arm"] == arm).to_numpy()]
+            diverged = f"{(own['divergences'] > 0).mean():.0%}"
+        table.add_row(
+            str(arm),
+            Text(verdict, STYLES[verdict]),
+            worst["quantity"],
+            f"{worst['p_holm']:.2g}",
+            str(worst["n"] + worst["n_failed"]),
+            str(worst["n_failed"]),
+            diverged,
+            f"{rows['low_ess'].max():.0%}",
+            f"{rows['detectable_shift'].max():.2f} sd, x{rows['detectable_scale'].max():.2f}",
+        )
+    return table
+
+
+def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
+    table = _table(title, "arm", "quantity", "verdict", "p ECDF", "p smooth", "p (Holm)", "why")
+    for row in verdicts.to_dict("records"):
+        table.add_row(
+            row["arm"],
+            row["quantity"],
+            Text(row["verdict"], STYLES[row["verdict"]]),
+            *(f"{row[p]:.2g}" for p in ("p_ecdf", "p_smooth", "p_holm")),
+            row["reason"],
+        )
+    return table
+
+
+def _bias_table(bias: pd.DataFrame) -> Table:
+    name = bias["quantity"].iloc[0]
+    table = _table(
+        f"Posterior mean of {name} minus the exact one, by the true {name} (standard error)", "arm"
+    )
+    ranges = list(dict.fromkeys(zip(bias["truth_from"], bias["truth_to"], strict=True)))
+    for i, (low, high) in enumerate(ranges):
+        table.add_column("all" if i == 0 else f"{low:.2g} to {high:.2g}", justify="right")
+    for arm, rows in bias.groupby("arm", sort=False):
+        table.add_row(
+            str(arm),
+            *(f"{b:+.3f} ({s:.3f})" for b, s in zip(rows["bias"], rows["se"], strict=True)),
+        )
+    return table
+
+
+def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
+    from rich.box import SIMPLE_HEAD
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    table.padding = (0, 1, 0, 0)
+    for i, column in enumerate(columns):
+        words = column in ("", "arm", "verdict", "worst", "quantity", "why", "name")
+        table.add_column(column, justify="left" if i == 0 or words or not numeric else "right")
+    return table

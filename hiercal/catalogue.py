@@ -1,0 +1,173 @@
+"""Finds stories, fitters and studies by name, or as ``file.py:attribute``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hiercal.fitters import Fitter
+from hiercal.simulators import Story
+
+ROOMS = {"stories": "simulators", "fitters": "fitters", "studies": "studies"}
+"""Kind of thing and the subpackage that holds it."""
+
+
+class UnknownName(ValueError):
+    """A name that the catalogue does not hold; the message says what is close."""
+
+
+def names(kind: str) -> list[str]:
+    """Names of one kind: the public modules of its room."""
+    package = importlib.import_module(f"hiercal.{ROOMS[kind]}")
+    return sorted(
+        m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")
+    )
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """The module of a name, or an `UnknownName` with the nearest ones."""
+    if name not in names(kind):
+        raise UnknownName(unknown(f"{kind} name", name, names(kind)))
+    return importlib.import_module(f"hiercal.{ROOMS[kind]}.{name}")
+
+
+def story_class(name: str) -> type[Story]:
+    """The class of a story."""
+    return _find("stories", Story, name)
+
+
+def fitter_class(name: str) -> type[Fitter]:
+    """The class of a fitter."""
+    return _find("fitters", Fitter, name)
+
+
+def story(name: str, **options: Any) -> Story:
+    """Make a story.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``hiercal list stories``, or ``file.py:Class`` for a story of your own.
+    options
+        The story's fields.
+
+    Raises
+    ------
+    ValueError
+        On an unknown name or option, or a bad value; the message names the nearest valid one.
+
+    Examples
+    --------
+    >>> from hiercal import story
+    >>> story("eight_schools", tau_scale=5).tau_scale
+    5.0
+    """
+    return _build(story_class(name), name, options)
+
+
+def fitter(name: str, **options: Any) -> Fitter:
+    """Make a fitter.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``hiercal list fitters``, or ``file.py:Class`` for a fitter of your own.
+    options
+        The fitter's fields.
+
+    Raises
+    ------
+    ValueError
+        On an unknown name or option, or a bad value; the message names the nearest valid one.
+
+    Examples
+    --------
+    >>> from hiercal import fitter
+    >>> fitter("numpyro", model="centred", target_accept=0.9).label
+    'numpyro-centred'
+    """
+    return _build(fitter_class(name), name, options)
+
+
+def unknown(what: str, got: str, valid: list[str]) -> str:
+    """A message about a name that is not among the valid ones."""
+    close = difflib.get_close_matches(got, valid, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown {what} {got!r}; {hint}valid: {', '.join(valid)}"
+
+
+def _find[T](kind: str, base: type[T], name: str) -> type[T]:
+    if ":" in name:
+        return _from_file(kind, base, name)
+    found = [
+        value
+        for value in vars(module(kind, name)).values()
+        if inspect.isclass(value)
+        and issubclass(value, base)
+        and value.__module__ == f"hiercal.{ROOMS[kind]}.{name}"
+    ]
+    (cls,) = found
+    return cls
+
+
+def _from_file[T](kind: str, base: type[T], reference: str) -> type[T]:
+    path_text, _, attribute = reference.rpartition(":")
+    path = Path(path_text)
+    if not path.is_file():
+        raise UnknownName(
+            f"{reference!r}: there is no file {path_text!r}; give file.py:Class, or one of "
+            f"{', '.join(names(kind))}"
+        )
+    loaded = _load(path.resolve())
+    cls = getattr(loaded, attribute, None)
+    if not (inspect.isclass(cls) and issubclass(cls, base)):
+        classes = [n for n, v in vars(loaded).items() if inspect.isclass(v) and issubclass(v, base)]
+        raise UnknownName(unknown(f"{base.__name__} in {path_text}", attribute, classes))
+    return cls
+
+
+def _load(path: Path) -> ModuleType:
+    """Import a file under a name of its own; workers get its classes by value."""
+    import cloudpickle
+
+    name = f"hiercal_file_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UnknownName(f"{path} is not a Python file; give file.py:Class")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    spec.loader.exec_module(loaded)
+    cloudpickle.register_pickle_by_value(loaded)
+    return loaded
+
+
+def _build[T](cls: type[T], name: str, options: dict[str, Any]) -> T:
+    import pydantic
+
+    valid = [field.name for field in dataclasses.fields(cls)]  # ty: ignore[invalid-argument-type]
+    for option in options:
+        if option not in valid:
+            raise UnknownName(unknown(f"option of {name}", option, valid))
+    try:
+        return pydantic.TypeAdapter(cls).validate_python(options)
+    except pydantic.ValidationError as error:
+        raise ValueError("; ".join(problem(e, name) for e in error.errors())) from None
+
+
+def problem(error: Any, where: str) -> str:
+    """One of pydantic's findings as a sentence."""
+    at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
+    if error["type"] == "value_error":  # raised by our own checks, whose messages are whole
+        return str(error["ctx"]["error"])
+    return f"{where}: {at} is {error['input']!r}; {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -1,0 +1,184 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hiercal.studies import Study
+
+EXAMPLE = """
+\b
+Examples:
+  hiercal list
+  hiercal run examples/eight_schools.toml
+  hiercal run examples/eight_schools.toml --simulations 5000   (extends the run above)
+  hiercal show results/eight_schools
+  hiercal fit eight_schools --model centred
+"""
+
+
+@click.group(
+    epilog=EXAMPLE,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="hiercal")
+def main() -> None:
+    """Is this posterior computation calibrated?
+
+    hiercal simulates known truths from a hierarchical story, refits the data with PyMC and NumPyro,
+    ranks each truth among the posterior draws (simulation-based calibration), and says what is
+    calibrated, what is not, and what error the study was large enough to see.
+    """
+
+
+@main.command("list")
+@click.argument("kind", required=False, type=click.Choice(["stories", "fitters", "studies"]))
+def list_(kind: str | None) -> None:
+    """List stories, fitters and studies, with their options and defaults."""
+    from hiercal import _console
+
+    _console.show_catalogue([kind] if kind else ["stories", "fitters", "studies"])
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--simulations", type=click.IntRange(1), help="Simulated data sets; more extends a run."
+)
+@click.option("--seed", type=click.IntRange(0), help="Seed of the whole study.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder; default results/<study>.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Local processes, one a core by default; 0: this process.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, tcp://host:port.")
+@click.option(
+    "--scheduler-file",
+    type=click.Path(path_type=Path),
+    help="Its scheduler file, on a shared disk.",
+)
+@click.option("--check", is_flag=True, help="Exit with 1 if any arm is miscalibrated.")
+def run(
+    config: Path,
+    simulations: int | None,
+    seed: int | None,
+    out: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    scheduler_file: Path | None,
+    check: bool,
+) -> None:
+    """Run the study in CONFIG, a TOML file; the same command goes on with an interrupted run.
+
+    The folder gets journal.sqlite (every fit as it came in), manifest.json, records.parquet,
+    fits.parquet, sbc.zarr (opens with ArviZ), verdicts.csv, coverage.csv, bias.csv and figures/.
+    Exits with 0 when the run completed, whatever the verdicts; 130 when interrupted.
+    """
+    from hiercal import _console
+    from hiercal.config import ConfigError, read
+    from hiercal.studies._engine import RunError
+    from hiercal.studies._journal import JournalError
+
+    try:
+        study = read(config, simulations=simulations, seed=seed)
+    except ConfigError as error:
+        _fail(str(error), 2)
+    folder = out or Path("results") / study.name
+    _interrupt_on_termination()
+    try:
+        result = study.run(
+            folder, workers=workers, scheduler=scheduler, scheduler_file=scheduler_file
+        )
+    except JournalError as error:
+        _fail(str(error), 2)
+    except (RunError, ValueError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail(_interrupted(study, folder), 130)
+    miscalibrated = _console.show_result(result)
+    if check and miscalibrated:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--all", "every", is_flag=True, help="Every quantity, not only those to look at.")
+def show(folder: Path, every: bool) -> None:
+    """Print the verdicts of the run in DIR again, from its files."""
+    from hiercal import _console
+    from hiercal.studies import Result
+
+    try:
+        _console.show_result(Result(folder), every=every)
+    except FileNotFoundError as error:
+        _fail(str(error), 2)
+
+
+@main.command()
+@click.argument("story")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="CSV; by default the story's own real data."
+)
+@click.option("--fitter", default="numpyro", show_default=True)
+@click.option("--model", help="centred, noncentred (default), no_pooling or complete_pooling.")
+@click.option("--draws", type=click.IntRange(1), default=2000, show_default=True)
+@click.option("--tune", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--chains", type=click.IntRange(1), default=4, show_default=True)
+@click.option(
+    "--target-accept", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def fit(story: str, data: Path | None, fitter: str, model: str | None, **options: Any) -> None:
+    """Fit real data with STORY's model and print the posterior beside the exact one."""
+    from hiercal import _console
+    from hiercal._real_data import fit_real_data
+
+    try:
+        fitted = fit_real_data(story, data, fitter, {"model": model} | options)
+    except (ValueError, ModuleNotFoundError, FileNotFoundError) as error:
+        _fail(str(error), 2)
+    if fitted.fit.error is not None:
+        _fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
+    _console.show_fit(fitted)
+
+
+def _fail(message: str, code: int) -> Any:
+    click.echo(f"hiercal: {message}", err=True)
+    sys.exit(code)
+
+
+def _interrupted(study: Study, folder: Path) -> str:
+    from hiercal.studies._journal import Journal
+
+    with Journal(folder / "journal.sqlite") as journal:
+        kept = sum(journal.tally(i, study.simulations)[0] for i in range(len(study.arms)))
+    total = study.simulations * len(study.arms)
+    return (
+        f"interrupted; {kept} of {total} fits are in {folder}. The same command goes on from there."
+    )
+
+
+def _interrupt_on_termination() -> None:
+    """Stop as cleanly when a batch system ends the job as on Ctrl-C."""
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("COLUMNS", "100")
+    main()

@@ -1,0 +1,95 @@
+"""A study from a TOML file."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hiercal import catalogue
+from hiercal.studies import Study
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names each key that is wrong."""
+
+
+class Item(BaseModel):
+    """A story or a fitter: its name, and its options beside it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+
+
+class StudyConfig(BaseModel):
+    """What a study's file may say; see `hiercal.Study` for the meaning."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stories: list[Item]
+    fitters: list[Item]
+    name: str | None = None
+    simulations: int = 200
+    seed: int = 0
+    max_rank: int = 99
+    level: float = 0.89
+
+
+def read(path: str | os.PathLike[str], **overrides: Any) -> Study:
+    """Read a study.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file; the study is named after it unless it says ``name``.
+    overrides
+        Values that replace the file's, such as ``simulations=50``; None leaves the file's.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not TOML, or says something that cannot be run.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    content |= {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return _study(StudyConfig.model_validate(content), path.stem)
+    except ValidationError as error:
+        lines = [_problem(e) for e in error.errors()]
+        raise ConfigError(f"{path}: " + f"\n{path}: ".join(lines)) from None
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _study(config: StudyConfig, stem: str) -> Study:
+    stories = [catalogue.story(item.name, **(item.model_extra or {})) for item in config.stories]
+    fitters = [catalogue.fitter(item.name, **(item.model_extra or {})) for item in config.fitters]
+    return Study(
+        stories=tuple(stories),
+        fitters=tuple(fitters),
+        simulations=config.simulations,
+        seed=config.seed,
+        name=config.name or stem,
+        max_rank=config.max_rank,
+        level=config.level,
+    )
+
+
+def _problem(error: Any) -> str:
+    at = error["loc"][-1]
+    if error["type"] == "extra_forbidden":
+        return catalogue.unknown("key", str(at), list(StudyConfig.model_fields))
+    if error["type"] == "missing":
+        where = ".".join(map(str, error["loc"]))
+        return f"{where} is missing; give it, as examples/eight_schools.toml does"
+    return catalogue.problem(error, "study")

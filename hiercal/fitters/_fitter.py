@@ -1,0 +1,134 @@
+"""What every fitter is: a way to get a posterior, prepared once and applied to many data sets."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hiercal.simulators import Story
+
+STATISTICS = ("diverging", "tree_depth", "n_steps", "energy")
+"""Per-draw statistics that every NUTS fitter reports, under these names."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A posterior, or what went wrong.
+
+    Attributes
+    ----------
+    draws : dict of ndarray, shape (n_chains, n_draws, *dims)
+        Draws of the parameters after tuning.
+    stats : dict of ndarray, shape (n_chains, n_draws)
+        ``diverging``, ``tree_depth``, ``n_steps`` (leapfrog steps) and ``energy`` of each draw;
+        empty for a fitter that does not sample by NUTS.
+    seconds : float
+        Wall-clock time of the fit.
+    error : str or None
+        Why the fit failed; its draws are then not to be used.
+    """
+
+    draws: Mapping[str, np.ndarray]
+    stats: Mapping[str, np.ndarray]
+    seconds: float
+    error: str | None = None
+
+    @property
+    def divergences(self) -> int:
+        """Number of divergent draws."""
+        return int(self.stats["diverging"].sum()) if "diverging" in self.stats else 0
+
+
+Refit = Callable[[Mapping[str, np.ndarray], int], Fit]
+"""What `Fitter.prepare` returns: ``refit(data, seed) -> Fit``."""
+
+
+class Fitter(ABC):
+    """A way to get a posterior; subclass as a frozen dataclass of its options.
+
+    Class attributes
+    ----------------
+    name : what the catalogue and arm labels call it.
+    extra : the extra of this package that installs them.
+    """
+
+    name: ClassVar[str]
+    extra: ClassVar[str] = ""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Short name in arm labels, such as ``numpyro-noncentred``."""
+
+    @property
+    @abstractmethod
+    def requires(self) -> tuple[str, ...]:
+        """The packages that it needs, by import name."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Chains and draws a chain."""
+
+    @abstractmethod
+    def parameters(self, story: Story) -> tuple[str, ...]:
+        """The parameters that its fits of `story` report; a ValueError if it cannot fit it."""
+
+    @abstractmethod
+    def prepare(self, story: Story) -> Refit:
+        """Compile whatever can be compiled once; return a callable that fits one data set."""
+
+    def check(self, story: Story) -> None:
+        """Raise an error that says what to do if this fitter cannot fit `story` here."""
+        self.parameters(story)
+        for package in self.requires:
+            if importlib.util.find_spec(package) is None:
+                raise ModuleNotFoundError(
+                    f"fitter {self.name} needs {package}, which is not installed; "
+                    f"install it with: pip install 'hiercal[{self.extra}]'",
+                    name=package,
+                )
+
+
+def whole(fitter: Fitter, story: Story, fit: Fit) -> Fit:
+    """The fit, marked as failed if draws are missing or not finite."""
+    if fit.error is not None:
+        return fit
+    for name in fitter.parameters(story):
+        expected = (*fitter.shape, *(len(story.coords[dim]) for dim in story.dims[name]))
+        got = fit.draws[name].shape
+        if got != expected:
+            return failed(f"draws of {name} have shape {got}, expected {expected}", fit.seconds)
+        if not np.isfinite(fit.draws[name]).all():
+            n = int((~np.isfinite(fit.draws[name])).sum())
+            return failed(f"{n} draws of {name} are not finite", fit.seconds)
+    return fit
+
+
+def failed(error: str, seconds: float = float("nan")) -> Fit:
+    """A failed fit."""
+    return Fit({}, {}, seconds, error)
+
+
+def cache_folder(name: str) -> Path:
+    """Where compiled code of one backend persists: ``HIERCAL_CACHE`` or the user's cache folder."""
+    import platformdirs
+
+    root = os.environ.get("HIERCAL_CACHE") or platformdirs.user_cache_path("hiercal")
+    folder = Path(root) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def at_least(owner: str, field: str, value: Any, least: int) -> None:
+    """Raise a ValueError unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{owner}: {field} is {value!r}; give a whole number of at least {least}")

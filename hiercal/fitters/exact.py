@@ -1,0 +1,63 @@
+"""The exact posterior as a fitter: independent draws, so that its calibration must hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hiercal.fitters._fitter import Fit, Fitter, Refit, at_least
+from hiercal.simulators import Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(Fitter):
+    """Independent draws from the story's exact posterior.
+
+    Parameters
+    ----------
+    draws : int
+        Draws for each data set.
+    """
+
+    draws: int = 1000
+
+    name: ClassVar = "exact"
+
+    def __post_init__(self) -> None:
+        at_least(self.name, "draws", self.draws, 1)
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return 1, self.draws
+
+    def parameters(self, story: Story) -> tuple[str, ...]:
+        if type(story).exact is Story.exact:
+            raise ValueError(
+                f"story {story.name} has no exact posterior; leave the fitter 'exact' out, "
+                "or choose a story that has one: hiercal list stories"
+            )
+        return tuple(story.dims)
+
+    def prepare(self, story: Story) -> Refit:
+        def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
+            start = time.perf_counter()
+            reference = story.exact(data)
+            if reference is None:
+                raise ValueError(f"story {story.name} has no exact posterior for these data")
+            draws = reference.draws(self.draws, np.random.default_rng(seed))
+            one_chain = {name: values[None] for name, values in draws.items()}
+            return Fit(one_chain, {}, time.perf_counter() - start)
+
+        return refit

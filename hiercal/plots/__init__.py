@@ -1,0 +1,23 @@
+"""Publication figures of a calibration study: tidy records in, matplotlib figures out.
+
+Every function returns a `matplotlib.figure.Figure` built without pyplot: nothing is registered
+globally, no display is needed, and the user's rcParams are neither read nor changed.
+"""
+
+from hiercal.plots._save import save
+from hiercal.plots._style import quantity_label
+from hiercal.plots.coverage import coverage
+from hiercal.plots.ecdf_difference import ecdf_difference
+from hiercal.plots.funnel import funnel
+from hiercal.plots.rank_histogram import rank_histogram
+from hiercal.plots.recovery import recovery
+
+__all__ = [
+    "coverage",
+    "ecdf_difference",
+    "funnel",
+    "quantity_label",
+    "rank_histogram",
+    "recovery",
+    "save",
+]

@@ -1,0 +1,203 @@
+"""Figures as grids of panels with one legend above and one note below, nothing overlapping."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from hiercal.plots._records import Panel
+from hiercal.plots._style import (
+    DOUBLE,
+    NOTE_SIZE,
+    SINGLE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    plain_label,
+    quantity_label,
+    text_width,
+    wrap,
+)
+
+_MARGIN = 0.05
+_ROW_LABEL_WIDTH = 1.05
+_MATRIX_COLUMNS = 7
+
+
+def wrapped_grid(quantities: Sequence[str], n_columns: int) -> tuple[Figure, dict[str, Axes]]:
+    """One panel per quantity, filled row by row in at most `n_columns`, all with the same axes."""
+    n_panels = len(quantities)
+    width = SINGLE if n_panels == 1 else DOUBLE
+    n_columns = math.ceil(n_panels / math.ceil(n_panels / n_columns))
+    n_rows = math.ceil(n_panels / n_columns)
+    panel_height = {1: 2.1, 2: 2.1, 3: 1.6}.get(n_columns, 1.7 if n_rows == 1 else 1.35)
+    figure = Figure((width, n_rows * panel_height))
+    grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    for spare in grid.flat[n_panels:]:
+        spare.remove()
+    axes: dict[str, Axes] = dict(zip(quantities, grid.flat, strict=False))
+    panel_width = (width - 0.6) / n_columns - 0.15
+    for place, (quantity, panel) in enumerate(axes.items()):
+        _title(panel, quantity, panel_width)
+        panel.tick_params(labelbottom=place + n_columns >= n_panels)
+    return figure, axes
+
+
+def matrix(
+    row_labels: Sequence[str], quantities: Sequence[str]
+) -> tuple[Figure, dict[tuple[int, str], Axes]]:
+    """One row per label, one column per quantity; too many columns continue in a block below.
+
+    The key of a panel is (row, quantity). Ticks are labelled on the outer panels of a block, so
+    a row must have the same y limits throughout and all panels the same x limits. A single row is
+    left unlabelled.
+    """
+    n_blocks = math.ceil(len(quantities) / _MATRIX_COLUMNS)
+    n_columns = math.ceil(len(quantities) / n_blocks)
+    n_rows = len(row_labels)
+    width = SINGLE if n_columns == 1 else DOUBLE
+    row_height = 1.6 if n_rows * n_blocks == 1 else min(1.0, max(0.43, 6.2 / (n_rows * n_blocks)))
+    figure = Figure((width, n_blocks * (n_rows * row_height + 0.3)))
+    grid = figure.subplots(n_blocks * n_rows, n_columns, squeeze=False)
+    row_label_width = _ROW_LABEL_WIDTH if n_rows > 1 else 0.0
+    panel_width = (width - row_label_width - 0.7) / n_columns - 0.08
+    axes: dict[tuple[int, str], Axes] = {}
+    for block, row, column in np.ndindex(n_blocks, n_rows, n_columns):
+        panel = grid[block * n_rows + row, column]
+        place = block * n_columns + column
+        if place >= len(quantities):
+            panel.remove()
+            continue
+        axes[row, quantities[place]] = panel
+        panel.tick_params(labelbottom=row == n_rows - 1, labelleft=column == 0)
+        if row == 0:
+            _title(panel, quantities[place], panel_width)
+        if column == 0 and n_rows > 1:
+            lines = [
+                piece
+                for line in row_labels[row].split("\n")
+                for piece in wrap(line, _ROW_LABEL_WIDTH, SMALL_SIZE)
+            ]
+            panel.set_ylabel(
+                "\n".join(lines),
+                rotation=0,
+                ha="right",
+                va="center",
+                fontsize=SMALL_SIZE,
+                labelpad=5,
+            )
+    figure.align_ylabels(grid[:, 0])
+    return figure, axes
+
+
+def funnel_grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray]:
+    """Grid whose rows share their axes; y tick labels on the left panel of a row only."""
+    width = SINGLE if n_columns == 1 else DOUBLE
+    figure = Figure((width, n_rows * (2.3 if n_columns <= 2 else 1.9)))
+    axes = figure.subplots(n_rows, n_columns, sharex="row", sharey="row", squeeze=False)
+    for panel in axes.flat:
+        panel.tick_params(labelbottom=True)
+    return figure, axes
+
+
+def assemble(
+    figure: Figure,
+    handles: Sequence[Artist],
+    note: str,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+) -> Figure:
+    """Add the shared axis labels, the legend above and the note below; lay out once, and keep it.
+
+    A fixed layout makes all file formats and all savings of a figure the same.
+    """
+    width, height = figure.get_size_inches()
+    entry_width = width - 2 * _MARGIN - 3.3 * SMALL_SIZE / 72
+    labels = ["\n".join(wrap(str(h.get_label()), entry_width, SMALL_SIZE)) for h in handles]
+    n_columns = _legend_columns(labels, width - 2 * _MARGIN)
+    columns = np.array_split([label.count("\n") + 1 for label in labels], n_columns)
+    legend_height = max(c.sum() for c in columns) * 1.4 * SMALL_SIZE / 72 + _MARGIN
+    lines = wrap(note, width - 2 * _MARGIN, NOTE_SIZE)
+    note_height = len(lines) * 1.25 * NOTE_SIZE / 72 + 2 * _MARGIN
+    total = height + note_height + legend_height
+    figure.set_size_inches(width, total)
+    figure.legend(handles, labels, loc="outside upper center", ncols=n_columns)
+    figure.text(
+        _MARGIN / width,
+        _MARGIN / total,
+        "\n".join(lines),
+        fontsize=NOTE_SIZE,
+        va="bottom",
+        linespacing=1.25,
+        gid="note",
+    )
+    shared_x = figure.supxlabel(xlabel) if xlabel else None
+    ylabel_lines = [
+        piece
+        for line in (ylabel or "").split("\n")
+        for piece in wrap(line, height - 0.4, TEXT_SIZE)
+    ]
+    shared_y = (
+        figure.supylabel("\n".join(ylabel_lines), multialignment="center") if ylabel else None
+    )
+    bottom = note_height / total
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(
+            w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02, rect=(0, bottom, 1, 1 - bottom)
+        )
+    )
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    # Shared labels are placed by the edges of the figure, which the note and row labels take up.
+    boxes = [panel.get_position() for panel in figure.axes]
+    if shared_x is not None:
+        centre = (min(b.x0 for b in boxes) + max(b.x1 for b in boxes)) / 2
+        # A label much wider than its panel would be cut off if centred below it.
+        half = text_width(shared_x.get_text(), TEXT_SIZE) / width / 2 + _MARGIN / width
+        centre = 0.5 if half >= 0.5 else min(max(centre, half), 1 - half)
+        shared_x.set_position((centre, shared_x.get_position()[1] + bottom))
+    if shared_y is not None:
+        centre = (min(b.y0 for b in boxes) + max(b.y1 for b in boxes)) / 2
+        shared_y.set_position((shared_y.get_position()[0], centre))
+    return figure
+
+
+def mark_empty(axes: Axes, panel: Panel | None) -> None:
+    """Say in a panel without fits why it is empty."""
+    text = "not\nranked" if panel is None else f"0 of {panel.n_total}\ncompleted"
+    axes.text(
+        0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=NOTE_SIZE
+    )
+
+
+def _title(axes: Axes, quantity: str, width: float) -> None:
+    label = quantity_label(quantity)
+    if text_width(label, SMALL_SIZE) > width:
+        # Mathematics cannot be broken into lines, a plain name can.
+        label = plain_label(quantity)
+    if text_width(label, TEXT_SIZE) <= width:
+        axes.set_title(label)
+    else:
+        axes.set_title("\n".join(wrap(label, width, SMALL_SIZE)), fontsize=SMALL_SIZE)
+
+
+def _legend_columns(labels: Sequence[str], width: float) -> int:
+    """Columns for the fewest, evenly filled rows; matplotlib fills a legend column by column."""
+    em = SMALL_SIZE / 72
+    widths = [
+        max(text_width(line, SMALL_SIZE) for line in label.split("\n")) + (2.8 + 0.5) * em
+        for label in labels
+    ]
+
+    def fits(n_columns: int) -> bool:
+        columns = np.array_split(widths, n_columns)
+        taken = sum(float(c.max()) for c in columns) + 1.4 * em * (n_columns - 1) + em
+        return n_columns == 1 or taken <= width
+
+    most = next(n for n in range(len(labels), 0, -1) if fits(n))
+    n_rows = math.ceil(len(labels) / most)
+    balanced = math.ceil(len(labels) / n_rows)
+    return balanced if fits(balanced) else most

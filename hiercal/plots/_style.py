@@ -1,0 +1,208 @@
+"""What all figures look like: style sheet, widths in inches, arm colours, labels, text widths."""
+
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib.style
+from matplotlib.cbook import is_math_text
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+SINGLE = 3.4
+DOUBLE = 7.0
+TEXT_SIZE = 8.0
+SMALL_SIZE = 7.0
+NOTE_SIZE = 6.5
+# matplotlib ships this family, so a figure has the same letters, and bytes, on every machine.
+FAMILY = "DejaVu Sans"
+
+INK = "#262626"
+BAND = "#8c8c8c"
+BAR = "#7d9cc4"
+OUTSIDE = "#a3201f"
+
+RC: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.labelpad": 2.0,
+    "axes.labelsize": TEXT_SIZE,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlepad": 3.0,
+    "axes.titlesize": TEXT_SIZE,
+    "figure.dpi": 200,
+    "figure.facecolor": "white",
+    "figure.labelsize": TEXT_SIZE,
+    "figure.titlesize": TEXT_SIZE,
+    "font.family": [FAMILY],
+    "font.size": TEXT_SIZE,
+    "hatch.linewidth": 0.5,
+    "legend.borderaxespad": 0.2,
+    "legend.columnspacing": 1.4,
+    "legend.fontsize": SMALL_SIZE,
+    "legend.frameon": False,
+    "legend.handlelength": 2.8,
+    "legend.handletextpad": 0.5,
+    "legend.labelspacing": 0.35,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.5,
+    "mathtext.fontset": "dejavusans",
+    "text.color": INK,
+    "xtick.color": INK,
+    "xtick.labelsize": SMALL_SIZE,
+    "xtick.major.pad": 2.0,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "xtick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "ytick.color": INK,
+    "ytick.labelsize": SMALL_SIZE,
+    "ytick.major.pad": 2.0,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.6,
+}
+
+
+def style() -> AbstractContextManager[None]:
+    """Style sheet of all figures, over matplotlib's defaults, restored on leaving the block."""
+    return matplotlib.style.context(RC, after_reset=True)
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """Colour, marker and line style that one arm has in every figure."""
+
+    colour: str
+    marker: str
+    linestyle: Literal["-"] | tuple[float, tuple[float, ...]]
+    marker_scale: float = 1.0
+    marker_edge: str = "white"
+
+
+# CIE lightness 22, 60, 44, 70, 0, 50, 32, 81: all differ in greyscale, the first most.
+_ARM_STYLES = (
+    ArmStyle("#332288", "o", "-"),
+    ArmStyle("#e0703a", "s", (0, (5, 1.5))),
+    ArmStyle("#117733", "^", (0, (1.2, 1.2))),
+    ArmStyle("#44bbbb", "D", (0, (5, 1.5, 1.2, 1.5))),
+    ArmStyle("#000000", "v", (0, (2.5, 1.2))),
+    ArmStyle("#3377cc", "P", (0, (8, 1.5)), 1.25),
+    ArmStyle("#882255", "X", (0, (5, 1.2, 1.2, 1.2, 1.2, 1.2)), 1.25),
+    ArmStyle("#d9c24a", "*", (0, (1, 2.2)), 1.6, INK),
+)
+
+
+def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
+    """Style of each arm, by its place in `arms`.
+
+    Raises
+    ------
+    ValueError
+        More arms than there are styles that can be told apart.
+    """
+    if len(arms) > len(_ARM_STYLES):
+        raise ValueError(
+            f"got {len(arms)} arms, at most {len(_ARM_STYLES)} can be told apart in one figure; "
+            "filter the records by arm and draw several figures"
+        )
+    return dict(zip(arms, _ARM_STYLES, strict=False))
+
+
+def arm_labels(arms: Sequence[str]) -> dict[str, str]:
+    """Names shown for the arms: without the story when all of them share it.
+
+    Examples
+    --------
+    >>> arm_labels(["eight_schools/nutpie-centred", "eight_schools/numpyro-centred"])
+    {'eight_schools/nutpie-centred': 'nutpie-centred', \
+'eight_schools/numpyro-centred': 'numpyro-centred'}
+    """
+    if shared_story(arms) is None:
+        return {arm: plain(arm) for arm in arms}
+    return {arm: plain(arm.partition("/")[2]) for arm in arms}
+
+
+def shared_story(arms: Sequence[str]) -> str | None:
+    """Story that all arms share, None where they differ or an arm names none."""
+    stories = {arm.partition("/")[0] if arm.partition("/")[2] else None for arm in arms}
+    return stories.pop() if len(stories) == 1 else None
+
+
+_GREEK = (
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
+    "upsilon|phi|chi|psi|omega"
+)
+_SYMBOL = re.compile(
+    rf"(?P<log>log_)?(?P<letter>[A-Za-z]|{_GREEK})"
+    r"(?:_(?P<subscript>[A-Za-z0-9]+))?(?:\[(?P<index>[A-Za-z0-9]+(?:, ?[A-Za-z0-9]+)*)\])?"
+)
+
+
+def quantity_label(quantity: str) -> str:
+    r"""Quantity as mathtext: a letter with subscripts, or else the plain name.
+
+    Examples
+    --------
+    >>> quantity_label("theta[A]"), quantity_label("log_tau"), quantity_label("log_lik")
+    ('$\\theta_{A}$', '$\\log\\,\\tau$', 'log likelihood')
+    >>> quantity_label("elpd waic")
+    'elpd waic'
+    """
+    match = _SYMBOL.fullmatch(quantity)
+    if match is None:
+        return plain_label(quantity)
+    letter = match["letter"]
+    symbol = letter if len(letter) == 1 else "\\" + letter
+    parts = [match["subscript"]] if match["subscript"] else []
+    parts += re.split(", ?", match["index"]) if match["index"] else []
+    below = ",".join(p if len(p) == 1 or p.isdigit() else rf"\mathrm{{{p}}}" for p in parts)
+    return f"${r'\log\,' if match['log'] else ''}{symbol}{f'_{{{below}}}' if below else ''}$"
+
+
+def plain_label(quantity: str) -> str:
+    """Quantity in words."""
+    return "log likelihood" if quantity == "log_lik" else plain(quantity)
+
+
+def plain(name: str) -> str:
+    """Name that matplotlib does not read as mathematics."""
+    return name.replace("$", r"\$")
+
+
+def text_width(text: str, size: float) -> float:
+    """Width in inches of one line of text at `size` points."""
+    width, _, _ = text_to_path.get_text_width_height_descent(
+        text, FontProperties(family=FAMILY, size=size), ismath=bool(is_math_text(text))
+    )
+    return float(width) / 72
+
+
+def wrap(text: str, width: float, size: float) -> list[str]:
+    """Break text into lines no wider than `width` inches, an unbreakable piece shortened to fit.
+
+    Lines break after a space, a hyphen, an underscore, a slash or a comma, and before a bracket;
+    mathematics stays whole.
+    """
+    if text_width(text, size) <= width:
+        return [text]
+    pieces = re.findall(r"\$[^$]+\$\S*\s*|\[?[^\s\-_/,\[$]*[\s\-_/,$]?", text)
+    lines = [""]
+    for piece in filter(None, pieces):
+        if lines[-1] and text_width((lines[-1] + piece).rstrip(), size) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [_shorten(line.rstrip(), width, size) for line in lines]
+
+
+def _shorten(text: str, width: float, size: float) -> str:
+    if is_math_text(text):
+        return text
+    kept = text
+    while len(kept) > 1 and text_width(text if kept == text else kept + "…", size) > width:
+        kept = kept[:-1]
+    return text if kept == text else kept + "…"

@@ -1,0 +1,180 @@
+"""Neal's funnel: joint draws of the between-group scale and one group effect."""
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hiercal.plots._layout import assemble, funnel_grid
+from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, style
+
+_POINT = "#5b7fa6"
+# A handful of extreme draws would press all others into a line.
+_TAIL = 0.001
+
+
+class FunnelDraws(TypedDict):
+    """Draws of one panel.
+
+    `scale` (positive, not its logarithm), `group` and `diverging` have shape (n_draws,);
+    `truth` is the (scale, group) that the data came from, None or absent for real data.
+    """
+
+    scale: np.ndarray
+    group: np.ndarray
+    diverging: np.ndarray
+    title: str
+    truth: NotRequired[tuple[float, float] | None]
+
+
+def funnel(
+    draws: Sequence[Sequence[FunnelDraws]],
+    titles: Sequence[str],
+    *,
+    scale_label: str = r"$\tau$ (log scale)",
+    group_label: str = r"$\theta_A$",
+) -> Figure:
+    """Group effect against between-group scale, one row per data set, one column per fit.
+
+    Centred draws that cannot enter the neck at small scales stop short of it, often with
+    divergences there (Betancourt and Girolami 2015, arXiv:1312.0906). Panels of a row share their
+    axes.
+
+    Parameters
+    ----------
+    draws : sequence of rows, each a sequence of FunnelDraws
+        All rows of the same length.
+    titles : sequence of str
+        Name of each row's data set.
+    scale_label, group_label : str
+        Axis labels.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        Rows of unequal length, another number of titles, arrays of different or zero length, or a
+        scale that is not positive and finite.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> scale = rng.lognormal(size=100)
+    >>> panel = {"scale": scale, "group": scale * rng.normal(size=100),
+    ...          "diverging": scale < 0.2, "title": "centred", "truth": (1.0, 0.5)}
+    >>> len(funnel([[panel]], ["simulated"]).axes)
+    1
+    """
+    _check(draws, titles)
+    has_truth = any(panel.get("truth") is not None for row in draws for panel in row)
+    n_outside = 0
+    with style():
+        figure, axes = funnel_grid(len(draws), len(draws[0]))
+        for row, row_draws in enumerate(draws):
+            for column, panel in enumerate(row_draws):
+                _draw(axes[row, column], panel)
+                axes[row, column].set_title(panel["title"])
+                axes[row, column].set_xlabel(scale_label)
+            axes[row, 0].set_ylabel(group_label)
+            axes[row, -1].annotate(
+                titles[row], (1, 0.5), xytext=(5, 0), xycoords="axes fraction",
+                textcoords="offset points", rotation=270, ha="left", va="center",
+                fontweight="bold", annotation_clip=False,
+            )  # fmt: skip
+            n_outside += _limit(axes[row], row_draws)
+        handles = [
+            Line2D([], [], linestyle="none", marker="o", markersize=2.5, color=_POINT,
+                   label="draw"),
+            Line2D([], [], linestyle="none", marker="x", markersize=4, color=OUTSIDE,
+                   label="divergent transition"),
+        ]  # fmt: skip
+        if has_truth:
+            handles.append(_truth([], []))
+        sizes = sorted({len(panel["scale"]) for row in draws for panel in row})
+        n_draws = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+        return assemble(
+            figure,
+            handles,
+            f"N = {n_draws} draws in each panel. Axes are shared within a row; no band is drawn."
+            + (f" {n_outside} extreme draws lie outside the axes." if n_outside else ""),
+        )
+
+
+def _truth(x: Sequence[float], y: Sequence[float]) -> Line2D:
+    return Line2D(
+        x, y, linestyle="none", marker="*", markersize=9, color="#f2c230",
+        markeredgecolor="black", markeredgewidth=0.7, label="truth", zorder=5, gid="truth",
+    )  # fmt: skip
+
+
+def _draw(axes: Axes, panel: FunnelDraws) -> None:
+    scale, group = np.asarray(panel["scale"]), np.asarray(panel["group"])
+    diverging = np.asarray(panel["diverging"], dtype=bool)
+    axes.set_xscale("log")
+    axes.scatter(
+        scale, group, s=3, color=_POINT, alpha=min(0.7, 18 / np.sqrt(len(scale))), linewidths=0,
+        rasterized=True, gid="draws",
+    )  # fmt: skip
+    axes.scatter(
+        scale[diverging], group[diverging], s=11, marker="x", color=OUTSIDE, linewidths=0.8,
+        zorder=4, gid="diverging",
+    )  # fmt: skip
+    truth = panel.get("truth")
+    if truth is not None:
+        axes.add_line(_truth([truth[0]], [truth[1]]))
+    count = int(diverging.sum())
+    axes.text(
+        0.02, 0.98, f"{count} divergence{'' if count == 1 else 's'}\nin {len(scale)} draws",
+        transform=axes.transAxes, ha="left", va="top", fontsize=NOTE_SIZE, color=INK, zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+    )  # fmt: skip
+
+
+def _limit(axes: Sequence[Axes], row: Sequence[FunnelDraws]) -> int:
+    """Same limits for a row, around nearly all draws and every truth; number of draws outside."""
+    known = [truth for panel in row if (truth := panel.get("truth")) is not None]
+    log_scale = np.log(np.concatenate([panel["scale"] for panel in row]))
+    group = np.concatenate([panel["group"] for panel in row])
+    left, right = _range(log_scale, np.log([scale for scale, _ in known]))
+    bottom, top = _range(group, np.array([effect for _, effect in known]))
+    for panel_axes in axes:
+        panel_axes.set(xlim=np.exp((left, right)), ylim=(bottom, top))
+    outside = (log_scale < left) | (log_scale > right) | (group < bottom) | (group > top)
+    return int(outside.sum())
+
+
+def _range(draws: np.ndarray, known: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(draws, [_TAIL, 1 - _TAIL])
+    margin = 0.15 * (high - low) + 1e-3
+    inner = np.clip([draws.min(), draws.max()], low - margin, high + margin)
+    ends = np.append(inner, known)
+    space = 0.03 * np.ptp(ends) + 1e-3
+    return float(ends.min() - space), float(ends.max() + space)
+
+
+def _check(draws: Sequence[Sequence[FunnelDraws]], titles: Sequence[str]) -> None:
+    if not draws or not draws[0]:
+        raise ValueError("got no draws; pass rows of panels")
+    if len({len(row) for row in draws}) > 1:
+        raise ValueError(f"expected rows of one length, got {[len(row) for row in draws]}")
+    if len(titles) != len(draws):
+        raise ValueError(f"expected a title for each of {len(draws)} rows, got {len(titles)}")
+    for panel in (panel for row in draws for panel in row):
+        shapes = [np.shape(panel[key]) for key in ("scale", "group", "diverging")]
+        if len(set(shapes)) > 1 or len(shapes[0]) != 1 or shapes[0][0] == 0:
+            raise ValueError(
+                f"panel {panel['title']!r}: expected scale, group and diverging of one shape "
+                f"(n_draws,), got {shapes}"
+            )
+        scales = np.append(panel["scale"], (panel.get("truth") or (1.0, 0.0))[0])
+        if not (np.isfinite(scales).all() and (scales > 0).all()):
+            raise ValueError(
+                f"panel {panel['title']!r}: expected positive, finite scales, got a minimum of "
+                f"{scales.min()}; pass the scale itself, not its logarithm"
+            )

@@ -1,0 +1,160 @@
+"""Rank histograms: how often each rank of the truth came up."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from hiercal.plots._layout import assemble, mark_empty, matrix
+from hiercal.plots._records import select
+from hiercal.plots._style import BAND, BAR, INK, NOTE_SIZE, OUTSIDE, arm_labels, style
+from hiercal.sbc.bands import histogram_band
+
+# A spike would flatten all other panels of its row; what is cut off is written on the bar.
+_TALLEST = 3.0
+
+
+def rank_histogram(
+    records: pd.DataFrame,
+    quantities: Sequence[str],
+    arms: Sequence[str] | None = None,
+    *,
+    level: float = 0.95,
+) -> Figure:
+    """Rank histograms, one row per arm and one column per quantity.
+
+    A correct sampler gives a flat histogram (Talts et al. 2018, arXiv:1804.06788): a posterior
+    that is too narrow gives a U, one too wide an arch, one too high a slope down. Bins number
+    about 20, fewer when that leaves less than 10 simulations a bin, and always divide
+    ``max_rank + 1``, so that a uniform rank fills them equally.
+
+    Parameters
+    ----------
+    records : DataFrame
+        One row per arm, simulation and quantity, with `rank` and `max_rank`.
+    quantities : sequence of str
+        Columns of the figure.
+    arms : sequence of str, optional
+        Rows of the figure; by default all arms.
+    level : float
+        Probability that all bins of a correct sampler's panel lie in its band.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        Unknown quantity or arm, missing column, or mixed `max_rank`.
+
+    Examples
+    --------
+    >>> ranks = np.random.default_rng(1).integers(0, 100, 200)
+    >>> records = pd.DataFrame(
+    ...     {"arm": "normal/exact", "simulation": range(200), "quantity": "mu", "status": "ok",
+    ...      "rank": ranks, "max_rank": 99}
+    ... )
+    >>> len(rank_histogram(records, ["mu"]).axes)
+    1
+    """
+    selection = select(records, quantities, arms)
+    labels = arm_labels(selection.arms)
+    n_ranks = selection.max_rank + 1
+    n_bins = _bin_number(n_ranks, max((panel.n for panel in selection.panels.values()), default=0))
+    n_cut = 0
+    with style():
+        figure, axes = matrix(
+            [f"{labels[arm]}\n{selection.counts(arm)}" for arm in selection.arms],
+            selection.quantities,
+        )
+        for row, arm in enumerate(selection.arms):
+            top, counts = 0.0, {}
+            for quantity in selection.quantities:
+                panel = selection.panels.get((arm, quantity))
+                if panel is None or panel.n == 0:
+                    mark_empty(axes[row, quantity], panel)
+                    continue
+                ranks = panel.fits["rank"].to_numpy(dtype=np.int64)
+                counts[quantity] = np.bincount(ranks, minlength=n_ranks).reshape(n_bins, -1).sum(1)
+                highest = _draw(axes[row, quantity], counts[quantity], n_ranks, level)
+                top = max(top, 1.08 * highest)
+            for quantity in selection.quantities:
+                _limit(axes[row, quantity], top, n_ranks)
+            for quantity, panel_counts in counts.items():
+                n_cut += _write_cut_counts(axes[row, quantity], panel_counts, top)
+        percent = f"{100 * level:g} %"
+        handles = [
+            Patch(facecolor=BAR, edgecolor="white", label="bin inside the band"),
+            Patch(facecolor=OUTSIDE, edgecolor="white", label="bin outside the band"),
+            Patch(facecolor=BAND, alpha=0.5, label=f"{percent} band of a correct sampler"),
+            Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=0.8, label="expected"),
+        ]
+        return assemble(
+            figure,
+            handles,
+            selection.note(
+                f"{n_bins} bins of {n_ranks // n_bins} ranks each. The band holds all bins of a "
+                f"correct sampler's panel with probability {percent}."
+                + (" A number at the top is the count of a bar cut off there." if n_cut else ""),
+                name_arm=True,
+            ),
+            xlabel=f"Rank of the truth among {selection.max_rank} posterior draws",
+            ylabel="Simulations per bin",
+        )
+
+
+def _bin_number(n_ranks: int, n: int) -> int:
+    """Divisor of the number of ranks nearest to 20, or to n / 10 (at least 5) when n is small."""
+    target = min(20.0, max(5.0, n / 10))
+    divisors = [d for d in range(2, n_ranks + 1) if n_ranks % d == 0]
+    return min(divisors, key=lambda d: (abs(d - target), d))
+
+
+def _draw(axes: Axes, counts: np.ndarray, n_ranks: int, level: float) -> float:
+    """Draw one panel; how high it wants to be seen."""
+    n, n_bins = int(counts.sum()), len(counts)
+    band = histogram_band(n, n_bins, level)
+    lower, upper = band.simultaneous_lower, band.simultaneous_upper
+    edges = np.linspace(0, n_ranks, n_bins + 1) - 0.5
+    colours = [BAR if lower <= count <= upper else OUTSIDE for count in counts]
+    axes.bar(
+        edges[:-1], counts, np.diff(edges), align="edge", color=colours,
+        edgecolor="white", linewidth=0.25,
+    )  # fmt: skip
+    axes.fill_between(edges[[0, -1]], lower, upper, color=BAND, alpha=0.35, linewidth=0, gid="band")
+    axes.hlines([lower, upper], edges[0], edges[-1], color=BAND, linewidth=0.5)
+    axes.axhline(n / n_bins, color=INK, linestyle=(0, (4, 2)), linewidth=0.6, gid="expected")
+    return max(upper, min(float(counts.max()), _TALLEST * n / n_bins))
+
+
+def _limit(axes: Axes, top: float, n_ranks: int) -> None:
+    margin = 0.5 + 0.01 * n_ranks
+    axes.set(xlim=(-margin, n_ranks - 1 + margin), xticks=[0, n_ranks - 1])
+    if top > 0:
+        axes.set_ylim(0, top)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    else:
+        axes.set_yticks([])
+
+
+def _write_cut_counts(axes: Axes, counts: np.ndarray, top: float) -> int:
+    """Write the counts of the bars that end above the axes; their number."""
+    cut = [
+        (int(count), bar) for count, bar in zip(counts, axes.patches, strict=True) if count > top
+    ]
+    for count, bar in cut:
+        (left, _), (right, _) = (
+            bar.get_extents().transformed(axes.transData.inverted()).get_points()
+        )
+        in_left_half = left < np.mean(axes.get_xlim())
+        x, side = (right, "left") if in_left_half else (left, "right")
+        axes.text(
+            float(x), 0.98 * top, str(count), ha=side, va="top", fontsize=NOTE_SIZE - 0.5, gid="cut"
+        )
+    return len(cut)

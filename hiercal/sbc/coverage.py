@@ -1,0 +1,356 @@
+"""How often intervals cover the truth, and how often they ought to."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv, ndtr
+from scipy.stats import beta, binomtest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CentralCoverage:
+    """Coverage of central intervals, one entry of each array for each interval.
+
+    Attributes
+    ----------
+    k
+        The interval runs from the k-th smallest to the k-th largest draw, shape (n_intervals,).
+    nominal
+        Its exact level, ``1 - 2 k / (L + 1)``.
+    covered
+        Number of truths inside.
+    n
+        Number of truths.
+    coverage
+        ``covered / n``.
+    lower, upper
+        Clopper-Pearson interval for the true coverage.
+    p
+        Two-sided binomial p-value of `covered` against `nominal`.
+    """
+
+    k: NDArray[np.int64]
+    nominal: NDArray[np.float64]
+    covered: NDArray[np.int64]
+    n: int
+    coverage: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    p: NDArray[np.float64]
+
+
+class Level(NamedTuple):
+    """A coverage level found by simulation, with its standard error."""
+
+    level: float
+    standard_error: float
+
+
+def central_coverage(
+    ranks: ArrayLike, max_rank: int, k: ArrayLike | None = None, *, level: float = 0.95
+) -> CentralCoverage:
+    """Coverage of the central intervals between order statistics, from the ranks alone.
+
+    The interval from the k-th to the (L+1-k)-th of L sorted draws holds the truth if and only if
+    ``k <= r <= L - k``, which has probability exactly ``1 - 2 k / (L + 1)`` when the posterior is
+    right. No quantile is estimated, so there is no estimation error to correct for.
+
+    Parameters
+    ----------
+    ranks
+        Ranks in 0..max_rank, shape (n_simulations,).
+    max_rank
+        L, the number of draws each truth was ranked among.
+    k
+        Intervals to look at, each in 1..floor(L/2); all of them by default, widest first.
+    level
+        Confidence level of the Clopper-Pearson intervals.
+
+    Returns
+    -------
+    CentralCoverage
+
+    Raises
+    ------
+    ValueError
+        When there is no rank, a rank lies outside 0..max_rank, or a k is out of range.
+
+    References
+    ----------
+    David and Nagaraja (2003), Order Statistics, section 7.1, for the level.
+
+    Examples
+    --------
+    >>> found = central_coverage(np.arange(100), 99, k=[5, 25])
+    >>> found.nominal.tolist(), found.covered.tolist()
+    ([0.9, 0.5], [90, 50])
+    """
+    found = np.asarray(ranks)
+    if found.ndim != 1 or not found.size or found.min() < 0 or found.max() > max_rank:
+        raise ValueError(
+            f"got ranks of shape {found.shape}, expected a non-empty (n_simulations,) array in "
+            f"0..{max_rank}. Leave failed fits out before asking for coverage."
+        )
+    half = max_rank // 2
+    chosen = np.arange(1, half + 1) if k is None else np.atleast_1d(np.asarray(k))
+    if not chosen.size or chosen.min() < 1 or chosen.max() > half:
+        raise ValueError(
+            f"got k={chosen.tolist()}, expected whole numbers in 1..{half} for max_rank={max_rank}."
+        )
+    outermost = np.minimum(found, max_rank - found)
+    # r is inside interval k exactly if its distance to the nearer edge is at least k.
+    covered = np.count_nonzero(outermost[:, None] >= chosen, axis=0)
+    nominal = 1 - 2 * chosen / (max_rank + 1)
+    lower, upper = clopper_pearson(covered, found.size, level)
+    return CentralCoverage(
+        k=chosen.astype(np.int64),
+        nominal=nominal,
+        covered=covered,
+        n=found.size,
+        coverage=covered / found.size,
+        lower=lower,
+        upper=upper,
+        p=coverage_p(covered, found.size, nominal),
+    )
+
+
+def clopper_pearson(
+    x: ArrayLike, n: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Exact confidence interval for a binomial probability.
+
+    ``Beta(alpha/2; x, n-x+1)`` to ``Beta(1-alpha/2; x+1, n-x)``; 0 and 1 at the ends.
+
+    Parameters
+    ----------
+    x
+        Successes, any shape.
+    n
+        Trials, broadcast against `x`.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    lower, upper
+        Arrays of the broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        When not ``0 <= x <= n``, ``n >= 1`` and ``0 < level < 1``.
+
+    References
+    ----------
+    Clopper and Pearson (1934), Biometrika 26:404.
+
+    Examples
+    --------
+    >>> [round(float(end), 4) for end in clopper_pearson(882, 1000)]
+    [0.8604, 0.9013]
+    """
+    x, n = _successes(x, n, level)
+    tail = (1 - level) / 2
+    lower = np.where(x == 0, 0.0, betaincinv(np.maximum(x, 1), n - x + 1, tail))
+    upper = np.where(x == n, 1.0, betaincinv(x + 1, np.maximum(n - x, 1), 1 - tail))
+    return lower, upper
+
+
+def jeffreys(
+    x: ArrayLike, n: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Central interval of a binomial probability under Jeffreys' prior.
+
+    Quantiles of ``Beta(x + 1/2, n - x + 1/2)``, the lower end 0 at x = 0 and the upper end 1 at
+    x = n. Shorter than Clopper-Pearson; its coverage averages the level rather than exceeding it.
+
+    Parameters
+    ----------
+    x
+        Successes, any shape.
+    n
+        Trials, broadcast against `x`.
+    level
+        Probability of the interval.
+
+    Returns
+    -------
+    lower, upper
+        Arrays of the broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        When not ``0 <= x <= n``, ``n >= 1`` and ``0 < level < 1``.
+
+    References
+    ----------
+    Brown, Cai, DasGupta (2001), Statistical Science 16:101, section 3.1.
+
+    Examples
+    --------
+    >>> [round(float(end), 4) for end in jeffreys(882, 1000)]
+    [0.8609, 0.9009]
+    """
+    x, n = _successes(x, n, level)
+    tail = (1 - level) / 2
+    lower = np.where(x == 0, 0.0, beta.ppf(tail, x + 0.5, n - x + 0.5))
+    upper = np.where(x == n, 1.0, beta.ppf(1 - tail, x + 0.5, n - x + 0.5))
+    return lower, upper
+
+
+def coverage_p(x: ArrayLike, n: ArrayLike, level: ArrayLike) -> NDArray[np.float64]:
+    """Two-sided binomial p-value of `x` covered out of `n` against a coverage level.
+
+    The sum of the probabilities of all counts no more likely than `x` (`scipy.stats.binomtest`).
+    For highest-density intervals of draws, `level` is that of `hdi_level`, not the nominal one.
+
+    Parameters
+    ----------
+    x
+        Truths covered, any shape.
+    n
+        Truths, broadcast against `x`.
+    level
+        Coverage under the null hypothesis, broadcast likewise.
+
+    Returns
+    -------
+    array of the broadcast shape
+
+    Raises
+    ------
+    ValueError
+        When not ``0 <= x <= n``, ``n >= 1`` and ``0 < level < 1``.
+
+    References
+    ----------
+    Sterne (1954), Biometrika 41:275, for ordering the counts by their probability.
+
+    Examples
+    --------
+    >>> round(float(coverage_p(882, 1000, 0.89)), 3)
+    0.419
+    """
+    level = np.asarray(level, dtype=float)
+    x, n = _successes(x, n, level)
+    return _binomial_p(x, n, level)
+
+
+@np.vectorize
+def _binomial_p(x: int, n: int, level: float) -> float:
+    return float(binomtest(int(x), int(n), float(level)).pvalue)
+
+
+def hdi(draws: ArrayLike, prob: float = 0.89) -> NDArray[np.float64]:
+    """Narrowest interval that holds a share `prob` of the draws, for each quantity.
+
+    Of the windows from the i-th to the (i + floor(prob S))-th smallest of S draws, the narrowest,
+    the leftmost one among equals. This is the "nearest" method of arviz-stats. It covers less than
+    `prob`; see `hdi_level`.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_draws, n_quantities).
+    prob
+        Share of the draws inside, in (0, 1].
+
+    Returns
+    -------
+    array of shape (n_quantities, 2)
+        Lower and upper ends. NaN for a quantity with a NaN among its draws.
+
+    Raises
+    ------
+    ValueError
+        When `draws` is empty or not two-dimensional, or `prob` lies outside (0, 1].
+
+    References
+    ----------
+    Chen and Shao (1999), Journal of Computational and Graphical Statistics 8:69.
+
+    Examples
+    --------
+    >>> hdi(np.array([[0.0], [5.0], [5.5], [6.0], [9.0]]), 0.5)
+    array([[5., 6.]])
+    """
+    array = np.asarray(draws, dtype=float)
+    if array.ndim != 2 or not array.shape[0] or not 0 < prob <= 1:
+        raise ValueError(
+            f"got draws of shape {array.shape} and prob={prob}: expected (n_draws, n_quantities) "
+            "with at least one draw, and 0 < prob <= 1. Stack the chains first."
+        )
+    ordered = np.sort(array.T, axis=1)
+    steps = _window(ordered.shape[1], prob)
+    with np.errstate(invalid="ignore"):
+        widths = ordered[:, steps:] - ordered[:, : ordered.shape[1] - steps]
+    start = np.argmin(widths, axis=1)
+    rows = np.arange(ordered.shape[0])
+    ends = np.stack((ordered[rows, start], ordered[rows, start + steps]), axis=1)
+    ends[np.isnan(ordered[:, -1])] = np.nan
+    return ends
+
+
+@lru_cache(maxsize=64)
+def hdi_level(n_draws: int, prob: float = 0.89) -> Level:
+    """Coverage that the `hdi` of independent draws from the right posterior reaches in truth.
+
+    The narrowest of many windows is narrow partly by chance, so the interval covers less than
+    `prob`. Computed for normal posteriors, in a simulation with a fixed seed that averages the
+    exact normal probability of each interval: 8 million draws, at least 400 intervals, 0.2 s.
+
+    Parameters
+    ----------
+    n_draws
+        Number of independent draws an interval is computed from, or their effective number.
+    prob
+        Nominal level, in (0, 1).
+
+    Returns
+    -------
+    Level
+        The level and its Monte Carlo standard error, about 1e-4.
+
+    Raises
+    ------
+    ValueError
+        When `n_draws` is below 2 or `prob` lies outside (0, 1).
+
+    Examples
+    --------
+    >>> round(hdi_level(1000).level, 3)
+    0.884
+    """
+    if n_draws < 2 or not 0 < prob < 1:
+        raise ValueError(
+            f"got n_draws={n_draws} and prob={prob}: expected at least 2 draws and 0 < prob < 1."
+        )
+    rng = np.random.default_rng(20221)
+    n_intervals = max(400, 8_000_000 // n_draws)
+    batch = max(1, 500_000 // n_draws)
+    inside = np.empty(n_intervals)
+    for start in range(0, n_intervals, batch):
+        stop = min(start + batch, n_intervals)
+        ends = hdi(rng.standard_normal((stop - start, n_draws)).T, prob)
+        inside[start:stop] = ndtr(ends[:, 1]) - ndtr(ends[:, 0])
+    return Level(float(inside.mean()), float(inside.std(ddof=1) / np.sqrt(n_intervals)))
+
+
+def _window(n_draws: int, prob: float) -> int:
+    """Steps between the ends of the window, as arviz-stats counts them."""
+    return min(int(np.floor(prob * n_draws)), n_draws - 1)
+
+
+def _successes(
+    x: ArrayLike, n: ArrayLike, level: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    x, n, level = np.asarray(x), np.asarray(n), np.asarray(level)
+    if not (np.all(n >= 1) and np.all(x >= 0) and np.all(x <= n)):
+        raise ValueError(f"got x={x!s} of n={n!s}: expected 0 <= x <= n and n >= 1.")
+    if not np.all((level > 0) & (level < 1)):
+        raise ValueError(f"got level={level!s}: expected a probability strictly inside (0, 1).")
+    return x, n

@@ -1,0 +1,317 @@
+"""Effective sample sizes and R-hat of many quantities at once.
+
+arviz-stats has the same estimators, one scalar at a time; a study that keeps them for every fit
+would spend more on them than on sampling. These are vectorised over quantities, share one sort and
+one pair of Fourier transforms, and agree with arviz-stats to rounding.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft
+from scipy.special import ndtri
+
+_TAIL_PROBABILITIES = (0.05, 0.95)
+
+
+def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """All four diagnostics of this module, with the ranks computed once.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
+
+    Returns
+    -------
+    dict of arrays of shape (n_quantities,)
+        ``ess_bulk``, ``ess_tail``, ``ess_mean`` and ``r_hat``; see the functions of these names. A
+        quantity with a NaN among its draws has NaN throughout.
+
+    Raises
+    ------
+    ValueError
+        When `draws` has another number of dimensions or fewer than 4 draws.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter, Bürkner (2021), Bayesian Analysis 16:667, sections 3 and 4.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).normal(size=(4, 250, 3))
+    >>> sorted(diagnostics(draws))
+    ['ess_bulk', 'ess_mean', 'ess_tail', 'r_hat']
+    """
+    series = _by_quantity(draws)
+    split = _split(series)
+    scores, ordered = _normal_scores(split)
+    stacked = np.concatenate((scores[None], split[None], _tail_indicators(series, ordered)))
+    ess = _ess(stacked)
+    found = {
+        "ess_bulk": ess[0],
+        "ess_tail": np.minimum(ess[2], ess[3]),
+        "ess_mean": ess[1],
+        "r_hat": _rank_r_hat(split, scores, ordered),
+    }
+    undefined = np.isnan(series).any(axis=(1, 2))
+    return {name: np.where(undefined, np.nan, value) for name, value in found.items()}
+
+
+def ess_bulk(draws: ArrayLike) -> NDArray[np.float64]:
+    """Effective sample size of the rank-normalised draws, for the location of the posterior.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
+
+    Returns
+    -------
+    array of shape (n_quantities,)
+        A constant series gets the number of draws, as in arviz-stats.
+
+    Raises
+    ------
+    ValueError
+        When `draws` has another number of dimensions or fewer than 4 draws.
+
+    References
+    ----------
+    Vehtari et al. (2021), section 4.1; Geyer (1992) for the truncation.
+
+    Examples
+    --------
+    >>> ess_bulk(np.random.default_rng(1).normal(size=(4, 250, 2))).round().astype(int)
+    array([1046,  981])
+    """
+    return diagnostics(draws)["ess_bulk"]
+
+
+def ess_tail(draws: ArrayLike) -> NDArray[np.float64]:
+    """Smaller of the effective sample sizes of the 5 % and 95 % quantiles.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
+
+    Returns
+    -------
+    array of shape (n_quantities,)
+
+    Raises
+    ------
+    ValueError
+        When `draws` has another number of dimensions or fewer than 4 draws.
+
+    References
+    ----------
+    Vehtari et al. (2021), section 4.3.
+
+    Examples
+    --------
+    >>> ess_tail(np.random.default_rng(1).normal(size=(4, 250, 2))).round().astype(int)
+    array([1021,  884])
+    """
+    return diagnostics(draws)["ess_tail"]
+
+
+def ess_mean(draws: ArrayLike) -> NDArray[np.float64]:
+    """Effective sample size of the posterior mean: of the draws as they are.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
+
+    Returns
+    -------
+    array of shape (n_quantities,)
+        ``sd / sqrt(ess_mean)`` is the Monte Carlo standard error of the mean.
+
+    Raises
+    ------
+    ValueError
+        When `draws` has another number of dimensions or fewer than 4 draws.
+
+    References
+    ----------
+    Vehtari et al. (2021), section 3.2.
+
+    Examples
+    --------
+    >>> ess_mean(np.random.default_rng(1).normal(size=(4, 250, 2))).round().astype(int)
+    array([1037,  982])
+    """
+    return diagnostics(draws)["ess_mean"]
+
+
+def r_hat(draws: ArrayLike) -> NDArray[np.float64]:
+    """Rank-normalised split R-hat, the larger of bulk and folded.
+
+    A single chain is judged by its two halves; arviz-stats refuses it (NaN).
+
+    Parameters
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
+
+    Returns
+    -------
+    array of shape (n_quantities,)
+        NaN for a constant series, infinity for chains stuck at different values.
+
+    Raises
+    ------
+    ValueError
+        When `draws` has another number of dimensions or fewer than 4 draws.
+
+    References
+    ----------
+    Vehtari et al. (2021), sections 3.1 and 4.2.
+
+    Examples
+    --------
+    >>> bool((r_hat(np.random.default_rng(1).normal(size=(4, 250, 2))) < 1.01).all())
+    True
+    """
+    return diagnostics(draws)["r_hat"]
+
+
+def _by_quantity(draws: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(draws, dtype=float)
+    if array.ndim != 3 or array.shape[0] < 1 or array.shape[1] < 4:
+        raise ValueError(
+            f"got draws of shape {array.shape}: expected (n_chains, n_draws, n_quantities) with at "
+            "least one chain and 4 draws. Flatten the quantities, keep the chains apart."
+        )
+    return np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def _split(series: NDArray) -> NDArray:
+    """(Q, C, N) to (Q, 2C, N // 2): halves as chains, the middle draw of an odd N dropped."""
+    quantities, chains, n_draws = series.shape
+    half = n_draws // 2
+    if n_draws == 2 * half:
+        return series.reshape(quantities, 2 * chains, half)
+    return np.concatenate((series[:, :, :half], series[:, :, -half:]), axis=1)
+
+
+@lru_cache(maxsize=32)
+def _blom_scores(size: int) -> NDArray[np.float64]:
+    """Normal scores of the average ranks 1, 1.5, 2, ..., size; ties make the half ranks."""
+    average_ranks = np.arange(2, 2 * size + 1) / 2
+    scores = ndtri((average_ranks - 3 / 8) / (size + 1 / 4))
+    scores.flags.writeable = False
+    return scores
+
+
+def _normal_scores(split: NDArray) -> tuple[NDArray, NDArray]:
+    """Normal scores of the average ranks over all chains, and the draws in order, shape (Q, S)."""
+    quantities = split.shape[0]
+    flat = split.reshape(quantities, -1)
+    size = flat.shape[1]
+    places = np.argsort(flat, axis=1)
+    places += size * np.arange(quantities)[:, None]
+    ordered = flat.ravel()[places]
+    table = _blom_scores(size)
+    scores = np.empty(flat.size)
+    scores[places] = table[::2]
+    repeated = np.flatnonzero(ordered.ravel()[1:] == ordered.ravel()[:-1]) + 1
+    repeated = repeated[repeated % size > 0]
+    if repeated.size:
+        breaks = np.flatnonzero(np.diff(repeated) > 1)
+        first = repeated[np.append(0, breaks + 1)] - 1
+        last = repeated[np.append(breaks, -1)]
+        lengths = last - first + 1
+        members = np.arange(lengths.sum()) + np.repeat(
+            first - np.cumsum(lengths) + lengths, lengths
+        )
+        # Positions first..last share the average rank: entry (first + last) of the table of halves.
+        shared = table[first % size + last % size]
+        scores[places.ravel()[members]] = np.repeat(shared, lengths)
+    return scores.reshape(split.shape), ordered
+
+
+def _tail_indicators(series: NDArray, ordered: NDArray) -> NDArray:
+    """Indicators of draws up to the 5 % and up to the 95 % quantile, shape (2, Q, 2C, N // 2)."""
+    quantities = series.shape[0]
+    total = series[0].size
+    if ordered.shape[1] != total:
+        ordered = np.sort(series.reshape(quantities, -1), axis=1)
+    split = _split(series)
+    below = np.empty((2, *split.shape))
+    for i, probability in enumerate(_TAIL_PROBABILITIES):
+        place = probability * (total - 1)
+        index = int(place)
+        weight = place - index
+        left, right = ordered[:, index], ordered[:, min(index + 1, total - 1)]
+        with np.errstate(invalid="ignore"):
+            step = right - left
+            # numpy.quantile interpolates from the nearer end; a tie at a draw must fall alike.
+            quantile = left + step * weight if weight < 0.5 else right - step * (1 - weight)
+        below[i] = split <= quantile[:, None, None]
+    return below
+
+
+def _ess(split: NDArray) -> NDArray[np.float64]:
+    """Effective sample size of series of shape (..., n_chains, n_draws), Geyer's sequences cut."""
+    n_chains, n_draws = split.shape[-2:]
+    size = n_chains * n_draws
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        chain_means = split.mean(axis=-1)
+        length = fft.next_fast_len(2 * n_draws, real=True)
+        spectrum = fft.rfft(split - chain_means[..., None], n=length, axis=-1)
+        # Only the average over chains is used, and it may be taken before the transform back.
+        squares = spectrum.view(float)
+        np.square(squares, out=squares)
+        for chain in range(1, n_chains):
+            squares[..., 0, :] += squares[..., chain, :]
+        power = squares[..., 0, ::2] + squares[..., 0, 1::2]
+        power /= n_chains * n_draws
+        covariance = fft.irfft(power, n=length, axis=-1, overwrite_x=True)[..., :n_draws]
+        within = covariance[..., 0] * n_draws / (n_draws - 1)
+        total = within * (n_draws - 1) / n_draws
+        if n_chains > 1:
+            total = total + chain_means.var(axis=-1, ddof=1)
+
+        last_pair = max(0, (n_draws - 1) // 2 - 1)
+        lags = covariance[..., : 2 * last_pair + 2]
+        correlation = lags - within[..., None]
+        correlation /= total[..., None]
+        correlation += 1
+        correlation[..., 0] = 1
+        even, pairs = correlation[..., ::2], correlation[..., ::2] + correlation[..., 1::2]
+        stops = pairs <= 0
+        stop = np.where(stops.any(axis=-1), stops.argmax(axis=-1), last_pair)
+        longest = int(stop.max(initial=0))
+        monotone = np.minimum.accumulate(pairs[..., : max(longest, 1)], axis=-1)
+        monotone[np.arange(monotone.shape[-1]) >= stop[..., None]] = 0
+        even_at = np.take_along_axis(even, stop[..., None], axis=-1)[..., 0]
+        pair_at = np.take_along_axis(pairs, stop[..., None], axis=-1)[..., 0]
+        remainder = np.where((even_at > 0) | (pair_at >= 0), even_at, 0)
+        time = np.maximum(-1 + 2 * monotone.sum(axis=-1) + remainder, 1 / np.log10(size))
+        ess = size / time
+        spread = split.max(axis=(-2, -1)) - split.min(axis=(-2, -1))
+    return np.where(spread < np.finfo(float).resolution, size, ess)
+
+
+def _rank_r_hat(split: NDArray, scores: NDArray, ordered: NDArray) -> NDArray[np.float64]:
+    size = ordered.shape[1]
+    with np.errstate(invalid="ignore"):
+        median = (ordered[:, (size - 1) // 2] + ordered[:, size // 2]) / 2
+        folded, _ = _normal_scores(np.abs(split - median[:, None, None]))
+    bulk, tail = _r_hat(np.stack((scores, folded)))
+    return np.where(tail > bulk, tail, bulk)
+
+
+def _r_hat(chains: NDArray) -> NDArray[np.float64]:
+    n_draws = chains.shape[-1]
+    means = chains.mean(axis=-1)
+    centred = chains - means[..., None]
+    within = np.vecdot(centred, centred).mean(axis=-1) / (n_draws - 1)
+    between = n_draws * means.var(axis=-1, ddof=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt((between / within + n_draws - 1) / n_draws)

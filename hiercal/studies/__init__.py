@@ -1,0 +1,6 @@
+"""Studies: the engine that runs them, and one file a study; a public module is in the catalogue."""
+
+from hiercal.studies._result import Result
+from hiercal.studies._study import Study
+
+__all__ = ["Result", "Study"]

@@ -1,0 +1,355 @@
+"""Runs a study: batches out to workers, records into the journal."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiercal.studies._fits import (
+    FitRecord,
+    PreparationError,
+    Settings,
+    failure,
+    fit_batch,
+    fit_data,
+    quantity_names,
+    sampler_seed,
+    simulate,
+)
+from hiercal.studies._journal import Journal
+from hiercal.studies._manifest import write_manifest
+from hiercal.studies._progress import Progress, Tally, reporter
+from hiercal.studies._result import Result
+from hiercal.studies._study import Arm, Study
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+BATCH_SECONDS = 1.0
+FIRST_BATCH, LARGEST_BATCH = 4, 1000
+PATIENCE = 120.0
+"""Seconds without a single worker after which a run gives up."""
+ALLOWED_DEATHS = 3
+"""Worker deaths that Dask forgives a task before giving it up."""
+
+
+class RunError(Exception):
+    """A run could not be completed; what was computed is in its journal."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Simulations of one arm that are fitted in one task."""
+
+    arm: int
+    simulations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch: its records, or the error that stopped it."""
+
+    batch: Batch
+    records: list[FitRecord]
+    seconds: float
+    error: str | None = None
+
+
+class Plan:
+    """What is still to be fitted, cut into batches that take about a second each."""
+
+    def __init__(self, missing: list[list[int]]) -> None:
+        self._missing = [deque(ids) for ids in missing]
+        self._seconds_per_fit: dict[int, float] = {}
+
+    def next(self) -> Batch | None:
+        """The next batch, arm by arm, or None."""
+        for arm, ids in enumerate(self._missing):
+            if ids:
+                per_fit = self._seconds_per_fit.get(arm)
+                size = FIRST_BATCH if per_fit is None else int(BATCH_SECONDS / per_fit)
+                size = min(max(size, 1), LARGEST_BATCH, len(ids))
+                return Batch(arm, tuple(ids.popleft() for _ in range(size)))
+        return None
+
+    def observe(self, outcome: Outcome) -> None:
+        """Learn how long a fit of the arm takes."""
+        if outcome.records:
+            new = max(outcome.seconds / len(outcome.records), 1e-6)
+            old = self._seconds_per_fit.get(outcome.batch.arm, new)
+            self._seconds_per_fit[outcome.batch.arm] = (old + new) / 2
+
+    def drop(self, arm: int) -> None:
+        """Leave out the rest of an arm."""
+        self._missing[arm].clear()
+
+
+class Here:
+    """Runs batches in this process, one after another."""
+
+    def run(self, arms: tuple[Arm, ...], settings: Settings, plan: Plan) -> Iterator[Outcome]:
+        while batch := plan.next():
+            arm = arms[batch.arm]
+            try:
+                yield Outcome(batch, *fit_batch(arm, settings, batch.simulations))
+            except PreparationError as error:
+                yield Outcome(batch, [], 0.0, str(error))
+
+    def call(self, function: Any, *args: Any) -> Any:
+        return function(*args)
+
+
+class OnDask:
+    """Runs batches on the workers of a Dask cluster."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def run(self, arms: tuple[Arm, ...], settings: Settings, plan: Plan) -> Iterator[Outcome]:
+        from distributed import KilledWorker
+
+        running: dict[Future, Batch] = {}
+        suspects: list[tuple[int, int]] = []
+        try:
+            while True:
+                while len(running) < self._window() and (batch := plan.next()):
+                    arm = arms[batch.arm]
+                    future = self._submit(fit_batch, arm, settings, batch.simulations)
+                    running[future] = batch
+                if not running:
+                    break
+                for future in self._wait(list(running)):
+                    batch = running.pop(future)
+                    error = future.exception()
+                    if isinstance(error, KilledWorker):
+                        suspects += [(batch.arm, i) for i in batch.simulations]
+                    elif isinstance(error, PreparationError):
+                        yield Outcome(batch, [], 0.0, str(error))
+                    elif error is not None:
+                        raise error
+                    else:
+                        yield Outcome(batch, *future.result())
+            # A death is blamed on every task that waited on that worker, so each suspect gets a
+            # cluster to itself before its simulation is recorded as the killer.
+            for arm, simulation in suspects:
+                yield self._alone(arms[arm], settings, Batch(arm, (simulation,)))
+        finally:
+            self._client.cancel(list(running), force=True)
+
+    def call(self, function: Any, *args: Any) -> Any:
+        future = self._submit(function, *args)
+        self._wait([future])
+        return future.result()
+
+    def _alone(self, arm: Arm, settings: Settings, batch: Batch) -> Outcome:
+        from distributed import KilledWorker
+
+        try:
+            return Outcome(batch, *self.call(fit_batch, arm, settings, batch.simulations))
+        except KilledWorker:
+            error = f"KilledWorker: the worker process died {ALLOWED_DEATHS + 1} times in this fit"
+            return Outcome(batch, [failure(arm, settings, batch.simulations[0], error)], 0.0)
+
+    def _submit(self, function: Any, *args: Any) -> Future:
+        return self._client.submit(function, *args, pure=False)
+
+    def _window(self) -> int:
+        """Tasks in flight: one running and one waiting for each thread."""
+        return 2 * max(sum(self._client.ncores().values()), 1)
+
+    def _wait(self, futures: list[Future]) -> list[Future]:
+        """The futures that have finished; at least one."""
+        from distributed import wait
+
+        idle = 0.0
+        while True:
+            try:
+                return list(wait(futures, timeout=10, return_when="FIRST_COMPLETED").done)
+            except TimeoutError:
+                idle = 0.0 if self._client.ncores() else idle + 10
+                if idle >= PATIENCE:
+                    raise RunError(
+                        f"no worker for {PATIENCE:.0f} s; start workers, then run the same command "
+                        "to go on from here"
+                    ) from None
+
+
+def run(
+    study: Study,
+    out: Path,
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    scheduler_file: str | os.PathLike[str] | None,
+    progress: bool,
+    export: bool,
+) -> Result:
+    """See `Study.run`."""
+    if workers is not None and workers < 0:
+        raise ValueError(f"workers is {workers}; give 0 for this process or a number of processes")
+    if (scheduler or scheduler_file) and workers is not None:
+        raise ValueError(
+            "workers is for a cluster of this run's own; leave it out with a scheduler"
+        )
+    settings = Settings.of(study)
+    arms = study.arms
+    out.mkdir(parents=True, exist_ok=True)
+    with Journal(out / "journal.sqlite") as journal:
+        names = [(arm.label, quantity_names(arm, settings)) for arm in arms]
+        journal.claim(study.digest, study.describe(), names)
+        reports = reporter(progress)
+        if changed := write_manifest(out, study, complete=False):
+            reports.note(
+                f"Versions differ from those that began this run: {', '.join(changed)}. "
+                "Both are in manifest.json."
+            )
+        broken = _fit_missing(study, settings, journal, workers, scheduler, scheduler_file, reports)
+        if broken:
+            raise RunError(
+                "could not prepare\n  "
+                + "\n  ".join(broken)
+                + f"\nAll other fits are in {out}; put this right and run the same command to go on"
+            )
+        write_manifest(out, study, complete=True)
+        result = Result(out)
+        result.write_records(journal, study)
+    if export:
+        result.export()
+    return result
+
+
+def _fit_missing(
+    study: Study,
+    settings: Settings,
+    journal: Journal,
+    workers: int | None,
+    scheduler: str | None,
+    scheduler_file: str | os.PathLike[str] | None,
+    progress: Progress,
+) -> list[str]:
+    """Fit what the journal lacks; return why arms could not be prepared."""
+    arms = study.arms
+    missing = [sorted(set(range(study.simulations)) - journal.done(i)) for i in range(len(arms))]
+    wanted_draws = [
+        (i, data)
+        for i, arm in enumerate(arms)
+        for data in draws_kept(arm, settings, study.simulations)
+        if data not in dict(journal.draws(i))
+    ]
+    if not any(missing) and not wanted_draws:
+        return []
+    broken: dict[int, str] = {}
+    plan = Plan(missing)
+    with progress, _executor(workers, scheduler, scheduler_file, progress) as executor:
+        tallies = [Tally(*journal.tally(i, study.simulations)) for i in range(len(arms))]
+        progress.start([arm.label for arm in arms], tallies, study.simulations)
+        for outcome in executor.run(arms, settings, plan):
+            i = outcome.batch.arm
+            if outcome.error is not None:
+                broken[i] = outcome.error
+                plan.drop(i)
+                continue
+            journal.add(i, outcome.records)
+            plan.observe(outcome)
+            tallies[i].done += len(outcome.records)
+            tallies[i].failed += sum(record.error is not None for record in outcome.records)
+            tallies[i].divergent += sum(record.divergences > 0 for record in outcome.records)
+            progress.update(i, tallies[i])
+        for i, data in wanted_draws:
+            if i not in broken:
+                journal.keep_draws(i, data, executor.call(funnel_draws, arms[i], settings, data))
+    return list(broken.values())
+
+
+@contextmanager
+def _executor(
+    workers: int | None,
+    scheduler: str | None,
+    scheduler_file: str | os.PathLike[str] | None,
+    progress: Progress,
+) -> Generator[Here | OnDask]:
+    if workers == 0:
+        yield Here()
+        return
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import Client, LocalCluster
+
+    address = scheduler or (os.environ.get("DASK_SCHEDULER_ADDRESS") if workers is None else None)
+    if address or scheduler_file:
+        where = f"the Dask scheduler {address or scheduler_file}"
+        try:
+            client = (
+                Client(address, timeout=10)
+                if address
+                else Client(scheduler_file=os.fspath(scheduler_file), timeout=10)  # ty: ignore[no-matching-overload]
+            )
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot reach {where}: {error}; is it running?") from error
+        with client:
+            progress.note(f"Using {where} with {sum(client.ncores().values())} threads")
+            yield OnDask(client)
+        return
+    n_workers = workers or CPU_COUNT
+    # with the default of 15 s a worker that is slow to come back is given up for good
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield OnDask(client)
+
+
+REAL_DATA = "observed"
+
+
+def draws_kept(arm: Arm, settings: Settings, simulations: int) -> list[str]:
+    """Data sets whose draws an arm keeps for the funnel figure.
+
+    The simulation with the smallest between-group scale among the first twenty, where the funnel
+    is narrowest, and the story's real data.
+    """
+    reported = arm.fitter.parameters(arm.story)
+    if not {arm.story.scale, arm.story.groups} <= set(reported):
+        return []
+    scales = [
+        float(simulate(arm.story, settings, i).truth[arm.story.scale])
+        for i in range(min(simulations, 20))
+    ]
+    real = [REAL_DATA] if arm.story.observed is not None else []
+    return [str(int(np.argmin(scales))), *real]
+
+
+def funnel_draws(arm: Arm, settings: Settings, data: str) -> dict[str, np.ndarray]:
+    """Draws of the scale and of the first group, and which diverged, for one data set."""
+    story = arm.story
+    if data == REAL_DATA:
+        assert story.observed is not None
+        observed, seed = story.observed, sampler_seed(arm, settings, data)
+    else:
+        observed = simulate(story, settings, int(data)).data
+        seed = sampler_seed(arm, settings, int(data))
+    fit = fit_data(arm, observed, seed)
+    if fit.error is not None:
+        empty = np.empty(0)
+        return {"scale": empty, "group": empty, "diverging": empty.astype(bool)}
+    scale = fit.draws[story.scale].ravel()
+    diverging = fit.stats.get("diverging", np.zeros(scale.shape, bool)).ravel()
+    return {
+        "scale": scale,
+        "group": fit.draws[story.groups][..., 0].ravel(),
+        "diverging": diverging.astype(bool),
+    }

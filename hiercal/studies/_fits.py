@@ -1,0 +1,221 @@
+"""One fit, from simulation to records: what runs on a worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from hiercal.fitters import Fit, Fitter
+from hiercal.fitters._fitter import Refit, failed, whole
+from hiercal.sbc import coverage, efficiency
+from hiercal.sbc.ranks import ranks, thin
+from hiercal.simulators import Simulation, Story
+from hiercal.studies._random import stream
+from hiercal.studies._study import Arm, Study, story_key
+
+COLUMNS = (
+    "truth",
+    "rank",
+    "mean",
+    "sd",
+    "mcse_mean",
+    "lower",
+    "upper",
+    "hdi_lower",
+    "hdi_upper",
+    "ess_bulk",
+    "ess_tail",
+    "r_hat",
+)
+"""Numbers recorded for each quantity of a fit."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit needs to know of its study."""
+
+    seed: int
+    max_rank: int
+    level: float
+
+    @classmethod
+    def of(cls, study: Study) -> Settings:
+        return cls(study.seed, study.max_rank, study.level)
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What is kept of one fit.
+
+    Attributes
+    ----------
+    simulation : int
+    error : str or None
+        Why the fit failed.
+    seconds : float
+        Wall-clock time of the fit without its summary.
+    divergences, n_steps, max_tree_depth : int
+        Divergent draws, leapfrog steps in all draws kept, and the deepest tree; 0 where not NUTS.
+    e_bfmi : float
+        Smallest energy Bayesian fraction of missing information over chains; NaN where not NUTS.
+    values : ndarray, shape (n_quantities, len(COLUMNS))
+        Of a failed fit only the truth is finite.
+    """
+
+    simulation: int
+    error: str | None
+    seconds: float
+    divergences: int
+    n_steps: int
+    max_tree_depth: int
+    e_bfmi: float
+    values: np.ndarray
+
+
+class PreparationError(Exception):
+    """A fitter could not be compiled for a story: no data set of the arm can be fitted."""
+
+
+def simulate(story: Story, settings: Settings, simulation: int) -> Simulation:
+    """Simulation number `simulation`, the same for every fitter."""
+    return story.simulate(stream(settings.seed, "simulate", story_key(story), simulation))
+
+
+def quantity_names(arm: Arm, settings: Settings) -> tuple[str, ...]:
+    """The quantities that an arm ranks."""
+    return tuple(_true_quantities(arm, settings, 0, simulate(arm.story, settings, 0)))
+
+
+def fit_batch(
+    arm: Arm, settings: Settings, simulations: Sequence[int]
+) -> tuple[list[FitRecord], float]:
+    """Fit a batch of simulations; return their records and the seconds that they took.
+
+    A fit that raises is recorded as failed. Compilation is not counted in the time.
+    """
+    refit = _refit(arm)
+    start = time.perf_counter()
+    records = [_fit_and_record(arm, settings, refit, i) for i in simulations]
+    return records, time.perf_counter() - start
+
+
+def fit_data(arm: Arm, data: Mapping[str, np.ndarray], seed: int) -> Fit:
+    """Fit one data set; a fit that raises comes back as a failed one."""
+    return _attempt(arm, _refit(arm), data, seed)
+
+
+def failure(arm: Arm, settings: Settings, simulation: int, error: str) -> FitRecord:
+    """The record of a simulation whose fit never came back."""
+    drawn = simulate(arm.story, settings, simulation)
+    truth = _true_quantities(arm, settings, simulation, drawn)
+    return _record(arm, settings, simulation, drawn, truth, failed(error))
+
+
+def sampler_seed(arm: Arm, settings: Settings, simulation: int | str) -> int:
+    """Seed of the sampler for one data set of an arm."""
+    return int(stream(settings.seed, "fit", arm.key, simulation).integers(2**63))
+
+
+def _fit_and_record(arm: Arm, settings: Settings, refit: Refit, simulation: int) -> FitRecord:
+    drawn = simulate(arm.story, settings, simulation)
+    truth = _true_quantities(arm, settings, simulation, drawn)
+    fit = _attempt(arm, refit, drawn.data, sampler_seed(arm, settings, simulation))
+    return _record(arm, settings, simulation, drawn, truth, fit)
+
+
+def _attempt(arm: Arm, refit: Refit, data: Mapping[str, np.ndarray], seed: int) -> Fit:
+    start = time.perf_counter()
+    try:
+        return whole(arm.fitter, arm.story, refit(data, seed))
+    except Exception as error:
+        # whatever a sampler raises is a result of the study, kept in the journal under the fit
+        return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
+
+
+def _true_quantities(
+    arm: Arm, settings: Settings, simulation: int, drawn: Simulation
+) -> dict[str, np.ndarray]:
+    reported = {name: drawn.truth[name] for name in arm.fitter.parameters(arm.story)}
+    rng = stream(settings.seed, "truth", story_key(arm.story), simulation)
+    return arm.story.quantities(reported, drawn.data, rng)
+
+
+def _record(
+    arm: Arm,
+    settings: Settings,
+    simulation: int,
+    drawn: Simulation,
+    truth: Mapping[str, np.ndarray],
+    fit: Fit,
+) -> FitRecord:
+    values = np.full((len(truth), len(COLUMNS)), np.nan)
+    values[:, 0] = [float(value) for value in truth.values()]
+    if fit.error is not None:
+        return FitRecord(simulation, fit.error, fit.seconds, 0, 0, 0, np.nan, values)
+    rng = stream(settings.seed, "summary", arm.key, simulation)
+    quantities = arm.story.quantities(fit.draws, drawn.data, rng)
+    draws = np.stack(list(quantities.values()), axis=-1)
+    values[:, 1:] = _summary(values[:, 0], draws, settings, rng)
+    stats = fit.stats
+    return FitRecord(
+        simulation,
+        None,
+        fit.seconds,
+        fit.divergences,
+        int(stats["n_steps"].sum()) if "n_steps" in stats else 0,
+        int(stats["tree_depth"].max()) if "tree_depth" in stats else 0,
+        _e_bfmi(stats["energy"]) if "energy" in stats else np.nan,
+        values,
+    )
+
+
+def _summary(
+    truth: np.ndarray, draws: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> np.ndarray:
+    """All columns but the truth, from draws of shape (chain, draw, quantity)."""
+    pooled = draws.reshape(-1, draws.shape[-1])
+    thinned = pooled[thin(len(pooled), settings.max_rank)]
+    found = efficiency.diagnostics(draws)
+    sd = pooled.std(axis=0, ddof=1)
+    tail = (1 - settings.level) / 2
+    return np.column_stack(
+        [
+            ranks(truth, thinned, rng),
+            pooled.mean(axis=0),
+            sd,
+            sd / np.sqrt(found["ess_mean"]),
+            *np.quantile(pooled, [tail, 1 - tail], axis=0),
+            coverage.hdi(pooled, settings.level),
+            found["ess_bulk"],
+            found["ess_tail"],
+            found["r_hat"],
+        ]
+    )
+
+
+def _e_bfmi(energy: np.ndarray) -> float:
+    """Energy Bayesian fraction of missing information, worst chain (Betancourt 2016)."""
+    variance = energy.var(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((np.square(np.diff(energy, axis=1)).mean(axis=1) / variance).min())
+
+
+_preparing = threading.Lock()
+
+
+def _refit(arm: Arm) -> Refit:
+    with _preparing:  # on a worker with several threads, compile once
+        try:
+            return _prepared(arm.story, arm.fitter)
+        except Exception as error:
+            raise PreparationError(f"{arm.label}: {type(error).__name__}: {error}") from error
+
+
+@cache
+def _prepared(story: Story, fitter: Fitter) -> Refit:
+    return fitter.prepare(story)

@@ -1,0 +1,127 @@
+"""The manifest: what a run was, so that anyone can repeat it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hiercal.studies._study import Study
+
+PACKAGES = (
+    "hiercal",
+    "arviz",
+    "arviz-stats",
+    "dask",
+    "distributed",
+    "jax",
+    "jaxlib",
+    "numba",
+    "numpy",
+    "numpyro",
+    "nutpie",
+    "pymc",
+    "pytensor",
+    "scipy",
+)
+"""Packages whose versions bear on the numbers."""
+
+
+def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
+    """Write ``manifest.json``; return the packages that changed since the run began."""
+    path = folder / "manifest.json"
+    versions = _versions()
+    earlier: list[dict[str, str]] = []
+    if path.exists():
+        stored = read_manifest(folder)
+        earlier = stored["earlier_versions"]
+        if stored["versions"] != versions:
+            earlier = [*earlier, stored["versions"]]
+    began = earlier[0] if earlier else versions
+    manifest = {
+        "name": study.name,
+        "digest": study.digest,
+        "seed": study.seed,
+        "simulations": study.simulations,
+        "complete": complete,
+        "arms": [arm.label for arm in study.arms],
+        "roles": _roles(study),
+        "study": study.describe(),
+        "versions": versions,
+        "earlier_versions": earlier,
+        "commit": _commit(),
+    }
+    replace(path, json.dumps(manifest, indent=2) + "\n")
+    return [
+        f"{name} {began.get(name, 'absent')} -> {versions.get(name, 'absent')}"
+        for name in dict.fromkeys([*began, *versions])
+        if began.get(name) != versions.get(name)
+    ]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run's folder; a FileNotFoundError that says so if there is none."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no manifest.json, so it is not the folder of a run; "
+            "give the folder that hiercal run wrote, such as results/eight_schools"
+        )
+    return json.loads(path.read_text())
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def _roles(study: Study) -> dict[str, dict[str, str]]:
+    """Which quantities of each story are the between-group scale and the first group's effect."""
+    return {
+        arm.label.partition("/")[0]: {
+            "scale": arm.story.scale,
+            "first_group": arm.story.labels(arm.story.groups)[0],
+        }
+        for arm in study.arms
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that hiercal runs from, with ``+`` if it was changed."""
+    here = Path(__file__).parent
+
+    def git(*args: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", here, *args], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        tracked = git("ls-files", __file__)
+        return (
+            git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+            if tracked
+            else None
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,222 @@
+"""What a run left: records, verdicts, figures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiercal.studies._fits import COLUMNS
+from hiercal.studies._manifest import read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hiercal.studies._journal import Journal
+    from hiercal.studies._study import Study
+
+RECORDS, FITS, DRAWS = "records.parquet", "fits.parquet", "draws.npz"
+
+
+class Result:
+    """A run's folder.
+
+    Parameters
+    ----------
+    folder : path
+        Where the run was written.
+
+    Attributes
+    ----------
+    records : DataFrame
+        A row per arm, simulation and quantity: ``arm, simulation, quantity, status, truth, rank,
+        max_rank, mean, sd, mcse_mean, lower, upper, hdi_lower, hdi_upper, ess_bulk, ess_tail,
+        r_hat, divergences``. Of a failed fit, only the truth is given. Same as ``records.parquet``.
+    fits : DataFrame
+        A row per arm and simulation: ``arm, simulation, error, seconds, divergences, n_steps,
+        max_tree_depth, e_bfmi``. The seconds are those of the machine; all else is reproducible.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.manifest: dict[str, Any] = read_manifest(self.folder)
+
+    def __repr__(self) -> str:
+        state = "complete" if self.manifest["complete"] else "incomplete"
+        return f"Result({str(self.folder)!r}, {len(self.manifest['arms'])} arms, {state})"
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        return self.columns()
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        return self._read(FITS, None)
+
+    def columns(self, *names: str) -> pd.DataFrame:
+        """Some columns of the records, or all: what is not asked for takes no memory."""
+        return self._read(RECORDS, list(names) or None)
+
+    def draws(self) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+        """Draws kept for the funnel figure, by arm and data set."""
+        path = self.folder / DRAWS
+        if not path.exists():
+            return {}
+        kept: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        with np.load(path) as arrays:
+            for key, values in arrays.items():
+                arm, data, name = key.rsplit("|", 2)
+                kept.setdefault((arm, data), {})[name] = values
+        return kept
+
+    def verdicts(self, alpha: float = 0.05, power: float = 0.9) -> pd.DataFrame:
+        """Verdict on each quantity of each arm; see `hiercal.studies.calibration.verdicts`."""
+        from hiercal.studies import calibration
+
+        return calibration.verdicts(self, alpha=alpha, power=power)
+
+    def coverage(self) -> pd.DataFrame:
+        """Coverage of central intervals and HDIs; see `hiercal.studies.calibration.coverage`."""
+        from hiercal.studies import calibration
+
+        return calibration.coverage(self)
+
+    def bias(self) -> pd.DataFrame:
+        """Posterior means against the exact arm's; see `hiercal.studies.calibration.bias`."""
+        from hiercal.studies import calibration
+
+        return calibration.bias(self)
+
+    def export(self) -> None:
+        """Write the tables, the ArviZ store and the figures from the records."""
+        from hiercal.studies import calibration
+
+        for name, table in calibration.tables(self).items():
+            table.to_csv(self.folder / f"{name}.csv", index=False, lineterminator="\n")
+        self._export_pit()
+        from hiercal.plots import save
+
+        for name, figure in calibration.figures(self).items():
+            save(figure, self.folder / "figures", name)
+
+    def write_records(self, journal: Journal, study: Study) -> None:
+        """Write the Parquet tables from the journal, a piece at a time."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        arms = journal.arms()
+        labels = [label for label, _ in arms]
+        quantities = list(dict.fromkeys(name for _, names in arms for name in names))
+        writers: dict[str, pq.ParquetWriter] = {}
+        parts = {name: self.folder / f"{name}.part" for name in (RECORDS, FITS)}
+        try:
+            for arm, (label, names) in enumerate(arms):
+                for fits in journal.fits(arm):
+                    frames = {
+                        RECORDS: _record_frame(
+                            label, labels, names, quantities, study.max_rank, fits
+                        ),
+                        FITS: _fit_frame(label, labels, fits),
+                    }
+                    for name, frame in frames.items():
+                        table = pa.Table.from_pandas(frame, preserve_index=False)
+                        if name not in writers:
+                            writers[name] = pq.ParquetWriter(parts[name], table.schema)
+                        writers[name].write_table(table)
+        finally:
+            for writer in writers.values():
+                writer.close()
+        for name in writers:
+            os.replace(parts[name], self.folder / name)
+        kept = {
+            f"{label}|{data}|{name}": values
+            for arm, (label, _) in enumerate(arms)
+            for data, arrays in journal.draws(arm)
+            for name, values in arrays.items()
+        }
+        if kept:
+            np.savez_compressed(self.folder / DRAWS, **kept)  # ty: ignore[invalid-argument-type]
+        for cached in ("records", "fits"):
+            self.__dict__.pop(cached, None)
+
+    def _read(self, name: str, columns: list[str] | None) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.folder / name
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path} is not there; the run has not ended: run the same command again to go on"
+            )
+        return pd.read_parquet(path, columns=columns)
+
+    def _export_pit(self) -> None:
+        """Randomised PIT values as an ArviZ DataTree in ``sbc.zarr``."""
+        from hiercal.studies._pit import pit_tree
+
+        tree = pit_tree(self)
+        part, final = self.folder / "sbc.zarr.part", self.folder / "sbc.zarr"
+        shutil.rmtree(part, ignore_errors=True)
+        tree.to_zarr(part, mode="w", consolidated=False)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(part, final)
+
+
+def _record_frame(
+    label: str,
+    labels: list[str],
+    names: list[str],
+    quantities: list[str],
+    max_rank: int,
+    fits: list[Any],
+) -> pd.DataFrame:
+    import pandas as pd
+
+    n, q = len(fits), len(names)
+    values = np.concatenate([fit.values for fit in fits])
+    columns = dict(zip(COLUMNS, values.T, strict=True))
+    failed = np.repeat([fit.error is not None for fit in fits], q)
+    rank = pd.array(np.where(failed, 0, columns.pop("rank")).astype(np.int64), dtype="Int64")
+    rank[failed] = pd.NA
+    codes = np.tile([quantities.index(name) for name in names], n)
+    return pd.DataFrame(
+        {
+            "arm": _category(np.full(n * q, labels.index(label)), labels),
+            "simulation": np.repeat([fit.simulation for fit in fits], q),
+            "quantity": _category(codes, quantities),
+            "status": _category(failed.astype(int), ["ok", "failed"]),
+            "truth": columns.pop("truth"),
+            "rank": rank,
+            "max_rank": np.full(n * q, max_rank),
+            **columns,
+            "divergences": np.repeat([fit.divergences for fit in fits], q),
+        }
+    )
+
+
+def _fit_frame(label: str, labels: list[str], fits: list[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    fields = (
+        "simulation",
+        "error",
+        "seconds",
+        "divergences",
+        "n_steps",
+        "max_tree_depth",
+        "e_bfmi",
+    )
+    columns: dict[str, Any] = {field: [getattr(fit, field) for fit in fits] for field in fields}
+    columns["error"] = pd.array(columns["error"], dtype="str")
+    return pd.DataFrame(
+        {"arm": _category(np.full(len(fits), labels.index(label)), labels), **columns}
+    )
+
+
+def _category(codes: np.ndarray, categories: list[str]) -> pd.Categorical:
+    import pandas as pd
+
+    return pd.Categorical.from_codes(codes, categories=categories)

@@ -1,0 +1,119 @@
+"""A story whose data reveal the truth, and a fitter whose ranks are known: no sampling at all."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hiercal import Fit, Fitter, Simulation, Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revealing(Story):
+    """x ~ N(0, 1), and data that hold x, the number of the draws to be put below it, and a label."""
+
+    max_rank: int = 99
+
+    name: ClassVar = "revealing"
+    models: ClassVar = {"centred": ("x", "g")}
+    dims: ClassVar = {"x": (), "g": ("group",)}
+    scale: ClassVar = "x"
+    groups: ClassVar = "g"
+
+    @property
+    def coords(self):
+        return {"group": ("A", "B")}
+
+    @property
+    def observed(self):
+        return None
+
+    @classmethod
+    def from_frame(cls, frame):
+        raise NotImplementedError
+
+    def simulate(self, rng):
+        x = np.exp(rng.normal())
+        data = {"x": np.array(x), "rank": rng.integers(self.max_rank + 1), "u": rng.uniform()}
+        return Simulation({"x": np.array(x), "g": np.array([x, -x])}, data)
+
+    def check(self, data):
+        return dict(data)
+
+    def log_prior(self, draws, model="centred"):
+        return -0.5 * np.log(draws["x"]) ** 2 - np.log(draws["x"])
+
+    def log_likelihood(self, draws, data):
+        return np.zeros((*np.shape(draws["x"]), 1))
+
+    def latent(self, draws, model):
+        return dict(draws)
+
+    def pymc_model(self, data, model):
+        raise NotImplementedError
+
+    def numpyro_model(self, model):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known(Fitter):
+    """Puts exactly ``data["rank"]`` draws below the truth, or ``always`` of them.
+
+    Fits whose ``u`` is below ``raises``, ``short``, ``nan`` (cumulative shares) go wrong in that
+    way; a fit whose simulation has ``u`` above ``1 - kills`` ends its process.
+    """
+
+    draws: int = 99
+    always: int = -1
+    raises: float = 0.0
+    short: float = 0.0
+    nan: float = 0.0
+    kills: float = 0.0
+    seconds: float = 0.0
+    broken: bool = False
+
+    name: ClassVar = "known"
+
+    @property
+    def label(self):
+        return self.name
+
+    @property
+    def requires(self):
+        return ()
+
+    @property
+    def shape(self):
+        return 1, self.draws
+
+    def parameters(self, story):
+        return tuple(story.dims)
+
+    def prepare(self, story):
+        if self.broken:
+            raise RuntimeError("the compiler is out of order")
+        return self._refit
+
+    def _refit(self, data, seed):
+        time.sleep(self.seconds)
+        u = float(data["u"])
+        if u < self.raises:
+            raise ArithmeticError(f"planted failure at u = {u:.3f}")
+        if u > 1 - self.kills:
+            os._exit(17)
+        n = self.draws - 1 if u < self.raises + self.short else self.draws
+        below = int(data["rank"]) if self.always < 0 else self.always
+        steps = np.arange(1, n + 1) / n
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(n)
+        offsets = np.where(np.arange(n) < below, -steps / 2, steps)[order]
+        x = data["x"] * (1 + offsets)
+        if self.raises + self.short <= u < self.raises + self.short + self.nan:
+            x[0] = np.nan
+        g = np.stack([x, data["x"] * (-1 + offsets)], axis=-1)
+        diverging = np.arange(n) < int(10 * u)
+        stats = {"diverging": diverging[None], "n_steps": np.full((1, n), 3)}
+        return Fit({"x": x[None], "g": g[None]}, stats, self.seconds)

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+
+from hiercal.sbc.coverage import (
+    central_coverage,
+    clopper_pearson,
+    coverage_p,
+    hdi,
+    hdi_level,
+    jeffreys,
+)
+
+
+@pytest.mark.parametrize("max_rank", [2, 9, 99, 100])
+def test_central_levels_are_exact_under_uniform_ranks(max_rank):
+    found = central_coverage(np.arange(max_rank + 1), max_rank)
+    assert found.k.tolist() == list(range(1, max_rank // 2 + 1))
+    np.testing.assert_allclose(found.coverage, found.nominal, rtol=1e-14)
+    assert (found.p > 0.99).all()
+
+
+def test_the_levels_the_chapter_uses():
+    found = central_coverage(np.arange(1000), 999, k=[55, 25])
+    np.testing.assert_allclose(found.nominal, [0.89, 0.95], rtol=1e-14)
+
+
+def test_rank_condition_is_the_interval_between_order_statistics():
+    rng = np.random.default_rng(1)
+    draws, truth = np.sort(rng.normal(size=(300, 19)), axis=1), rng.normal(size=300) * 1.5
+    ranks = (draws < truth[:, None]).sum(axis=1)
+    found = central_coverage(ranks, 19)
+    inside = [
+        ((draws[:, k - 1] <= truth) & (truth <= draws[:, 19 - k])).sum() for k in found.k.tolist()
+    ]
+    assert found.covered.tolist() == inside
+
+
+@pytest.mark.parametrize("k", [[0], [50], [1, 50]])
+def test_central_k_is_checked(k):
+    with pytest.raises(ValueError, match=r"expected whole numbers in 1\.\.49"):
+        central_coverage(np.arange(100), 99, k=k)
+
+
+def test_no_ranks_is_an_error():
+    with pytest.raises(ValueError, match="non-empty"):
+        central_coverage([], 99)
+
+
+def test_published_intervals_of_882_in_1000():
+    np.testing.assert_allclose(clopper_pearson(882, 1000), [0.8604, 0.9013], atol=5e-5)
+    np.testing.assert_allclose(jeffreys(882, 1000), [0.8609, 0.9009], atol=5e-5)
+    np.testing.assert_allclose(coverage_p(882, 1000, 0.89), 0.419, atol=5e-4)
+
+
+def test_clopper_pearson_of_none_and_all():
+    lower, upper = clopper_pearson([0, 10], 10)
+    np.testing.assert_allclose(lower, [0, 0.025 ** (1 / 10)], rtol=1e-12)
+    np.testing.assert_allclose(upper, [1 - 0.025 ** (1 / 10), 1], rtol=1e-12)
+
+
+def test_clopper_pearson_never_covers_less_than_its_level():
+    from scipy.stats import binom
+
+    lower, upper = clopper_pearson(np.arange(31), 30)
+    for p in np.linspace(0.001, 0.999, 333):
+        covers = (lower <= p) & (p <= upper)
+        assert binom.pmf(np.arange(31), 30, p)[covers].sum() >= 0.95
+
+
+@pytest.mark.parametrize(("x", "n", "level"), [(11, 10, 0.95), (-1, 10, 0.95), (0, 0, 0.95)])
+def test_counts_are_checked(x, n, level):
+    with pytest.raises(ValueError, match="expected 0 <= x <= n"):
+        clopper_pearson(x, n, level)
+    with pytest.raises(ValueError, match="expected 0 <= x <= n"):
+        coverage_p(x, n, level)
+
+
+@pytest.mark.parametrize("n_draws", [1, 2, 3, 10, 101, 1000])
+@pytest.mark.parametrize("prob", [0.05, 0.29, 0.89, 0.94, 1.0])
+def test_hdi_agrees_with_arviz_stats(n_draws, prob):
+    rng = np.random.default_rng(n_draws)
+    columns = [rng.normal(size=n_draws), rng.exponential(size=n_draws)]
+    columns += [rng.poisson(2, n_draws).astype(float), rng.standard_cauchy(n_draws)]
+    draws = np.stack(columns, axis=1)
+    expected = [array_stats.hdi(column, prob) for column in columns]
+    np.testing.assert_array_equal(hdi(draws, prob), expected)
+
+
+def test_hdi_of_a_monotone_density_starts_at_its_mode():
+    draws = np.random.default_rng(1).exponential(size=(4000, 1))
+    [[lower, upper]] = hdi(draws, 0.89)
+    assert lower < 0.002
+    # -log(.11); the standard error of the quantile is sqrt(.89 / .11 / 4000) = .045.
+    assert upper == pytest.approx(-np.log(0.11), abs=4 * 0.045)
+
+
+def test_hdi_with_nan_is_nan_there_only():
+    draws = np.random.default_rng(1).normal(size=(50, 2))
+    draws[7, 0] = np.nan
+    found = hdi(draws)
+    assert np.isnan(found[0]).all()
+    assert np.isfinite(found[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("n_draws", "level"), [(100, 0.8635), (400, 0.8787), (1000, 0.8838), (4000, 0.8875)]
+)
+def test_hdis_of_draws_cover_less_than_they_say(n_draws, level):
+    found = hdi_level(n_draws, 0.89)
+    assert found.standard_error < 2e-4
+    assert found.level == pytest.approx(level, abs=4 * found.standard_error)
+
+
+def test_hdi_level_is_what_intervals_cover():
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=4000)
+    ends = hdi(rng.normal(size=(100, 4000)), 0.89)
+    covered = int(((ends[:, 0] <= truth) & (truth <= ends[:, 1])).sum())
+    assert coverage_p(covered, 4000, hdi_level(100).level) > 0.01
+    assert coverage_p(covered, 4000, 0.89) < 1e-4

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from hiercal.sbc.ranks import randomised_pit, ranks, thin
+from hiercal.sbc.uniformity import uniformity_test
+
+
+@pytest.mark.parametrize(("n_draws", "n_thinned"), [(1, 1), (99, 99), (1000, 99), (199, 100)])
+def test_thin_is_evenly_spaced_and_ends_at_the_last_draw(n_draws, n_thinned):
+    kept = thin(n_draws, n_thinned)
+    assert kept.shape == (n_thinned,)
+    assert kept[-1] == n_draws - 1
+    assert kept[0] >= 0
+    assert set(np.diff(kept)) <= {n_draws // n_thinned}
+
+
+@pytest.mark.parametrize(("n_draws", "n_thinned"), [(98, 99), (10, 0)])
+def test_thin_says_what_it_got(n_draws, n_thinned):
+    with pytest.raises(ValueError, match=f"n_thinned={n_thinned} of n_draws={n_draws}"):
+        thin(n_draws, n_thinned)
+
+
+def test_rank_counts_draws_below_the_truth():
+    rng = np.random.default_rng(1)
+    draws = rng.normal(size=(99, 20))
+    truth = rng.normal(size=20)
+    found = ranks(truth, draws, rng)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, (draws < truth).sum(axis=0))
+
+
+def test_ties_are_broken_uniformly():
+    rng = np.random.default_rng(2)
+    # Truth and draws are exchangeable coin tosses, so r is uniform in spite of the ties.
+    found = ranks(rng.integers(0, 2, 5000), rng.integers(0, 2, (9, 5000)), rng)
+    assert uniformity_test(found, 9).p > 0.01
+    assert set(ranks(np.zeros(2000), np.zeros((4, 2000)), rng)) == {0, 1, 2, 3, 4}
+
+
+def test_infinite_values_have_ranks():
+    rng = np.random.default_rng(3)
+    assert ranks([-np.inf, np.inf], np.zeros((5, 2)), rng).tolist() == [0, 5]
+
+
+@pytest.mark.parametrize("where", ["truth", "draws"])
+def test_nan_is_an_error_that_names_the_quantity(where):
+    truth, draws = np.zeros(3), np.zeros((5, 3))
+    if where == "truth":
+        truth[1] = np.nan
+    else:
+        draws[4, 1] = np.nan
+    with pytest.raises(ValueError, match=r"quantities \[1\]"):
+        ranks(truth, draws, np.random.default_rng(1))
+
+
+def test_shapes_that_do_not_match_are_an_error():
+    with pytest.raises(ValueError, match=r"\(3,\) and draws of shape \(5, 2\)"):
+        ranks(np.zeros(3), np.zeros((5, 2)), np.random.default_rng(1))
+
+
+class _Extreme(np.random.Generator):
+    """Returns the largest double below 1, or 0."""
+
+    def __init__(self, value):
+        super().__init__(np.random.PCG64(0))
+        self.value = value
+
+    def random(self, size=None, *args, **kwargs):
+        return np.full(size, self.value)
+
+
+@pytest.mark.parametrize("u", [0.0, np.nextafter(1.0, 0.0)])
+def test_pit_stays_strictly_inside_the_unit_interval(u):
+    pit = randomised_pit([0, 99], 99, _Extreme(u))
+    assert (pit > 0).all()
+    assert (pit < 1).all()
+
+
+def test_pit_lies_in_the_cell_of_its_rank():
+    found = np.arange(100)
+    pit = randomised_pit(found, 99, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.floor(pit * 100), found)
+
+
+def test_pit_rejects_ranks_above_the_largest():
+    with pytest.raises(ValueError, match=r"0 to 100, expected 0\.\.99"):
+        randomised_pit([0, 100], 99, np.random.default_rng(1))
