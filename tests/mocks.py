@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from hiercal import Fit, Fitter, Simulation, Story
+from hiercal.sbc.ranks import thin
+
+MAX_RANK = 99
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revealing(Story):
-    """x ~ N(0, 1), and data that hold x, the number of the draws to be put below it, and a label."""
-
-    max_rank: int = 99
+    """log x ~ N(0, 1); the data hold x, how many draws to put below it, and a uniform number."""
 
     name: ClassVar = "revealing"
     models: ClassVar = {"centred": ("x", "g")}
@@ -36,7 +37,7 @@ class Revealing(Story):
 
     def simulate(self, rng):
         x = np.exp(rng.normal())
-        data = {"x": np.array(x), "rank": rng.integers(self.max_rank + 1), "u": rng.uniform()}
+        data = {"x": np.array(x), "rank": rng.integers(MAX_RANK + 1), "u": rng.uniform()}
         return Simulation({"x": np.array(x), "g": np.array([x, -x])}, data)
 
     def check(self, data):
@@ -60,13 +61,13 @@ class Revealing(Story):
 
 @dataclass(frozen=True, kw_only=True)
 class Known(Fitter):
-    """Puts exactly ``data["rank"]`` draws below the truth, or ``always`` of them.
+    """Puts exactly ``data["rank"]`` of the thinned draws below the truth, or ``always`` of them.
 
     Fits whose ``u`` is below ``raises``, ``short``, ``nan`` (cumulative shares) go wrong in that
     way; a fit whose simulation has ``u`` above ``1 - kills`` ends its process.
     """
 
-    draws: int = 99
+    draws: int = 4 * MAX_RANK
     always: int = -1
     raises: float = 0.0
     short: float = 0.0
@@ -106,10 +107,11 @@ class Known(Fitter):
             os._exit(17)
         n = self.draws - 1 if u < self.raises + self.short else self.draws
         below = int(data["rank"]) if self.always < 0 else self.always
-        steps = np.arange(1, n + 1) / n
         rng = np.random.default_rng(seed)
-        order = rng.permutation(n)
-        offsets = np.where(np.arange(n) < below, -steps / 2, steps)[order]
+        is_below = rng.uniform(size=n) < below / MAX_RANK
+        kept = thin(self.draws, MAX_RANK)
+        is_below[kept[kept < n]] = rng.permutation(kept[kept < n].argsort() < below)
+        offsets = rng.uniform(1e-3, 0.5, size=n) * np.where(is_below, -1, 1)
         x = data["x"] * (1 + offsets)
         if self.raises + self.short <= u < self.raises + self.short + self.nan:
             x[0] = np.nan

@@ -151,6 +151,9 @@ def assemble(
     )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for panel in figure.axes:
+        # The layout's solver sums in the order of memory addresses, so the last digits vary.
+        panel.set_position(tuple(np.round(panel.get_position().bounds, 6)))
     # Shared labels are placed by the edges of the figure, which the note and row labels take up.
     boxes = [panel.get_position() for panel in figure.axes]
     if shared_x is not None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from hiercal.plots._style import style
+
 _DPI = {"pdf": 300, "svg": 300, "png": 200}
 # None removes the entry: dates and versions would make equal figures differ in bytes.
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -16,6 +18,9 @@ _METADATA: dict[str, dict[str, str | None]] = {
 
 def save(figure: Figure, directory: str | Path, name: str) -> list[Path]:
     """Write a figure as PDF, SVG and PNG (200 dpi); the same figure gives the same bytes.
+
+    Matplotlib chooses some ticks only while it draws, by its settings of that moment: the figure is
+    drawn with the style sheet of this package in force, whatever the user's settings.
 
     Parameters
     ----------
@@ -47,7 +52,10 @@ def save(figure: Figure, directory: str | Path, name: str) -> list[Path]:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
-    with mpl.rc_context({"svg.hashsalt": "hiercal", "svg.fonttype": "path", "pdf.fonttype": 42}):
+    with (
+        style(),
+        mpl.rc_context({"svg.hashsalt": "hiercal", "svg.fonttype": "path", "pdf.fonttype": 42}),
+    ):
         for suffix, metadata in _METADATA.items():
             path = directory / f"{name}.{suffix}"
             figure.savefig(path, format=suffix, dpi=_DPI[suffix], metadata=metadata)

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
 from hiercal.plots._records import Panel, select
@@ -146,11 +145,12 @@ def _draw(axes: Axes, shrunk: np.ndarray, z: np.ndarray, lowest: float, highest:
     for guide in (-2, 2):
         axes.axhline(guide, color=INK, linewidth=0.5, linestyle=(0, (4, 2)))
     axes.axhline(0, color=INK, linewidth=0.5)
-    mark = axes.errorbar(
-        np.clip(shrunk.mean(), lowest, 1), np.clip(z.mean(), -highest, highest),
-        z.std(ddof=1) if len(z) > 1 else 0, color=OUTSIDE, marker="o", markersize=2.2,
-        elinewidth=1.1, capsize=1.6, capthick=0.9, gid="mean",
+    x, y = float(np.clip(shrunk.mean(), lowest, 1)), float(np.clip(z.mean(), -highest, highest))
+    spread = float(z.std(ddof=1)) if len(z) > 1 else 0.0
+    # A white rim keeps the mark readable on dense points.
+    axes.vlines(x, y - spread, y + spread, color="white", linewidth=2.8, zorder=3)
+    axes.errorbar(
+        x, y, spread, color=OUTSIDE, marker="o", markersize=3, markeredgecolor="white",
+        markeredgewidth=0.4, elinewidth=1.1, capsize=1.6, capthick=0.9, zorder=4, gid="mean",
     )  # fmt: skip
-    for artist in mark.get_children():
-        artist.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
     return int(np.sum((drawn_z != z) | (drawn_shrunk != shrunk)))

@@ -107,7 +107,8 @@ class EightSchools(Story):
         if missing:
             raise ValueError(
                 f"eight_schools: no column {' or '.join(missing)} among "
-                f"{', '.join(map(str, frame.columns))}; give a row per school with columns y, sigma and optionally school"
+                f"{', '.join(map(str, frame.columns))}; give a row per school with "
+                "columns y, sigma and optionally school"
             )
         schools = tuple(frame["school"].astype(str)) if "school" in frame else ()
         story = cls(sigma=tuple(frame["sigma"]), schools=schools)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +104,8 @@ class Here:
             except PreparationError as error:
                 yield Outcome(batch, [], 0.0, str(error))
 
-    def call(self, function: Any, *args: Any) -> Any:
-        return function(*args)
+    def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
+        return function(arm, *args)
 
 
 class OnDask:
@@ -143,8 +145,8 @@ class OnDask:
         finally:
             self._client.cancel(list(running), force=True)
 
-    def call(self, function: Any, *args: Any) -> Any:
-        future = self._submit(function, *args)
+    def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
+        future = self._submit(function, arm, *args)
         self._wait([future])
         return future.result()
 
@@ -157,8 +159,8 @@ class OnDask:
             error = f"KilledWorker: the worker process died {ALLOWED_DEATHS + 1} times in this fit"
             return Outcome(batch, [failure(arm, settings, batch.simulations[0], error)], 0.0)
 
-    def _submit(self, function: Any, *args: Any) -> Future:
-        return self._client.submit(function, *args, pure=False)
+    def _submit(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Future:
+        return self._client.submit(_on_worker, function, _pickled(arm), *args, pure=False)
 
     def _window(self) -> int:
         """Tasks in flight: one running and one waiting for each thread."""
@@ -179,6 +181,23 @@ class OnDask:
                         f"no worker for {PATIENCE:.0f} s; start workers, then run the same command "
                         "to go on from here"
                     ) from None
+
+
+@lru_cache
+def _pickled(arm: Arm) -> bytes:
+    """An arm for a worker; Dask's own pickling sends classes of a user's file by name only."""
+    import cloudpickle
+
+    return cloudpickle.dumps(arm)
+
+
+@lru_cache
+def _unpickled(arm: bytes) -> Arm:
+    return pickle.loads(arm)
+
+
+def _on_worker(function: Callable[..., Any], arm: bytes, *args: Any) -> Any:
+    return function(_unpickled(arm), *args)
 
 
 def run(
@@ -306,7 +325,11 @@ def _executor(
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            preload="hiercal.studies._preload",
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -160,7 +160,7 @@ class Result:
         tree = pit_tree(self)
         part, final = self.folder / "sbc.zarr.part", self.folder / "sbc.zarr"
         shutil.rmtree(part, ignore_errors=True)
-        tree.to_zarr(part, mode="w", consolidated=False)
+        tree.to_zarr(part, mode="w", zarr_format=2)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(part, final)
 

@@ -68,7 +68,9 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
             )
         )
     found = rule.verdicts(hypotheses, alpha=alpha, power=power)
-    return pd.DataFrame([key | dataclasses.asdict(verdict) for key, verdict in zip(keys, found, strict=True)])
+    return pd.DataFrame(
+        [key | dataclasses.asdict(verdict) for key, verdict in zip(keys, found, strict=True)]
+    )
 
 
 def coverage(result: Result) -> pd.DataFrame:
@@ -112,6 +114,8 @@ def coverage(result: Result) -> pd.DataFrame:
         rows.append((arm, quantity, f"hdi {nominal:g}", reached.level, n, int(inside.sum())))
     columns = ["arm", "quantity", "interval", "level", "n", "covered"]
     table = pd.DataFrame(rows, columns=columns)
+    if table.empty:
+        return table
     table["coverage"] = table["covered"] / table["n"]
     counts = table["covered"].to_numpy(), table["n"].to_numpy()
     table["lower"], table["upper"] = intervals.clopper_pearson(*counts)

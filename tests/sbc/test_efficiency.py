@@ -1,4 +1,4 @@
-"""Against arviz-stats, one scalar at a time, on series of every kind that has a branch of its own."""
+"""Against arviz-stats, one scalar at a time, on series for every branch of the estimators."""
 
 import warnings
 

@@ -10,7 +10,7 @@ from hiercal.simulators._reference import NormalNormal
 
 SCHOOLS = story("eight_schools")
 EXACT = SCHOOLS.exact(SCHOOLS.observed)
-# mean, sd, 5.5 % and 94.5 % points by an independent quadrature, mu ~ N(0, 20), tau ~ HalfNormal(10)
+# mean, sd, 5.5 % and 94.5 % points, from an independent quadrature
 TABLE = {
     "mu": (7.453, 4.527, 0.2766, 14.64),
     "tau": (4.806, 3.719, 0.4115, 11.70),

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from hiercal.plots._style import arm_labels, arm_styles, quantity_label, text_width, wrap
+
+ARMS = [f"story/{k}" for k in range(8)]
+
+
+def lightness(colour):
+    """CIE L*."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return 116 * np.cbrt(luminance) - 16 if luminance > 0.009 else 903.3 * luminance
+
+
+def test_arms_differ_in_greyscale_in_marker_and_in_line():
+    looks = arm_styles(ARMS).values()
+    assert np.diff(sorted(lightness(look.colour) for look in looks)).min() > 5
+    assert len({look.marker for look in looks}) == len({look.linestyle for look in looks}) == 8
+    first_four = [lightness(look.colour) for look in list(looks)[:4]]
+    assert np.diff(sorted(first_four)).min() > 9
+
+
+def test_too_many_arms_are_refused():
+    with pytest.raises(ValueError, match="got 9 arms, at most 8"):
+        arm_styles([*ARMS, "story/8"])
+
+
+@pytest.mark.parametrize(
+    ("quantity", "label"),
+    [
+        ("mu", r"$\mu$"),
+        ("theta[A]", r"$\theta_{A}$"),
+        ("theta_new", r"$\theta_{\mathrm{new}}$"),
+        ("beta[1,2]", r"$\beta_{1,2}$"),
+        ("sigma_y[B]", r"$\sigma_{y,B}$"),
+        ("log_tau", r"$\log\,\tau$"),
+        ("log_lik", "log likelihood"),
+        ("theta[St. Paul]", "theta[St. Paul]"),
+        ("cost in $", r"cost in \$"),
+    ],
+)
+def test_quantity_labels(quantity, label):
+    assert quantity_label(quantity) == label
+
+
+def test_arm_labels_drop_a_shared_story_only():
+    assert arm_labels(["a/x", "a/y"]) == {"a/x": "x", "a/y": "y"}
+    assert arm_labels(["a/x", "b/x"]) == {"a/x": "a/x", "b/x": "b/x"}
+    assert arm_labels(["x", "y"]) == {"x": "x", "y": "y"}
+
+
+def test_wrap_fits_and_keeps_the_text():
+    text = "The rank of tau_school[Hennepin] among $1 - x^2$ non-centred draws, by nutpie/nuts"
+    lines = wrap(text, 1.0, 7)
+    assert len(lines) > 3
+    assert all(text_width(line, 7) <= 1.0 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert wrap("short", 1.0, 7) == ["short"]
+
+
+def test_wrap_shortens_what_cannot_be_broken():
+    [line] = wrap("x" * 100, 1.0, 7)
+    assert line.endswith("…")
+    assert text_width(line, 7) <= 1.0

@@ -1,0 +1,174 @@
+"""The engine, driven by fits whose ranks are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hiercal import Result, fitter
+from hiercal.studies import _engine
+from hiercal.studies._engine import RunError
+from hiercal.studies._fits import Settings, simulate
+from hiercal.studies._journal import JournalError
+
+MOCKS = Path(__file__).parents[1] / "mocks.py"
+
+
+def known(**options):
+    return fitter(f"{MOCKS}:Known", **options)
+
+
+def run(study, out, **options):
+    return study.run(out, **({"workers": 0, "export": False, "progress": False} | options))
+
+
+def test_ranks_are_those_that_were_planted(mock_study, tmp_path):
+    study = mock_study(simulations=40)
+    records = run(study, tmp_path).records
+    settings = Settings.of(study)
+    planted = [int(simulate(study.stories[0], settings, i).data["rank"]) for i in range(40)]
+    for quantity in ("x", "g[A]", "g[B]"):
+        rows = records[records["quantity"] == quantity]
+        assert rows["simulation"].tolist() == list(range(40))
+        assert rows["rank"].tolist() == planted
+    ties = records[records["quantity"] == "log_lik"]["rank"]
+    assert len(set(ties)) > 20, "ties are broken at random, not at one end"
+    assert set(records["max_rank"]) == {99}
+
+
+def test_summaries_are_those_of_the_draws(mock_study, tmp_path):
+    study = mock_study(simulations=1)
+    row = run(study, tmp_path).records.set_index("quantity").loc["x"]
+    (arm,) = study.arms
+    data = simulate(arm.story, Settings.of(study), 0).data
+    seed = _engine.sampler_seed(arm, Settings.of(study), 0)
+    draws = arm.fitter.prepare(arm.story)(data, seed).draws["x"][0]
+    assert row["truth"] == data["x"]
+    assert row["mean"] == pytest.approx(draws.mean(), rel=1e-12)
+    assert row["sd"] == pytest.approx(draws.std(ddof=1), rel=1e-12)
+    np.testing.assert_allclose(
+        row[["lower", "upper"]].astype(float), np.quantile(draws, [0.055, 0.945])
+    )
+    import arviz_stats.base as base
+
+    assert row["ess_bulk"] == pytest.approx(
+        base.array_stats.ess(draws[None], chain_axis=0, draw_axis=1)
+    )
+
+
+@pytest.mark.parametrize("variant", ["two workers", "single fits", "one batch"])
+def test_results_are_identical_however_they_are_computed(
+    mock_study, tmp_path, monkeypatch, variant
+):
+    study = mock_study(simulations=30, raises=0.1, short=0.1, also=[known(always=3)])
+    reference = run(study, tmp_path / "reference").records
+    if variant == "two workers":
+        other = run(study, tmp_path / "other", workers=2).records
+    else:
+        monkeypatch.setattr(_engine, "FIRST_BATCH", 1 if variant == "single fits" else 30)
+        monkeypatch.setattr(_engine, "LARGEST_BATCH", 1 if variant == "single fits" else 30)
+        other = run(study, tmp_path / "other").records
+    pd.testing.assert_frame_equal(reference, other, check_exact=True)
+
+
+def test_more_simulations_extend_a_run(mock_study, tmp_path):
+    first = run(mock_study(simulations=20), tmp_path / "grown").records
+    grown = run(mock_study(simulations=50), tmp_path / "grown").records
+    whole = run(mock_study(simulations=50), tmp_path / "whole").records
+    pd.testing.assert_frame_equal(grown, whole, check_exact=True)
+    pd.testing.assert_frame_equal(grown[: len(first)], first, check_exact=True)
+
+
+def test_a_finished_run_fits_nothing_again(mock_study, tmp_path, monkeypatch):
+    run(mock_study(), tmp_path)
+    monkeypatch.setattr(_engine, "fit_batch", None)
+    assert len(run(mock_study(), tmp_path).records) == 60 * 4
+
+
+def test_another_study_is_refused_and_harms_nothing(mock_study, tmp_path):
+    run(mock_study(seed=1), tmp_path)
+    with pytest.raises(JournalError, match=r"seed: 1 there, 2 now(.|\n)*another --out"):
+        run(mock_study(seed=2), tmp_path)
+    assert Result(tmp_path).manifest["seed"] == 1
+
+
+def test_failed_fits_are_records(mock_study, tmp_path):
+    study = mock_study(simulations=200, raises=0.1, short=0.1, nan=0.1)
+    result = run(study, tmp_path)
+    settings = Settings.of(study)
+    u = np.array([float(simulate(study.stories[0], settings, i).data["u"]) for i in range(200)])
+    errors = result.fits["error"]
+    assert errors[u < 0.1].str.contains("ArithmeticError: planted failure").all()
+    assert (
+        errors[(u >= 0.1) & (u < 0.2)].str.contains(r"shape \(1, 395\), expected \(1, 396\)").all()
+    )
+    assert errors[(u >= 0.2) & (u < 0.3)].str.contains("1 draws of x are not finite").all()
+    assert errors[u >= 0.3].isna().all()
+    failed = result.records[result.records["status"] == "failed"]
+    assert len(failed) == 4 * (u < 0.3).sum()
+    assert failed["truth"].notna().all()
+    assert failed[["rank", "mean", "ess_bulk"]].isna().all(axis=None)
+
+
+def test_an_arm_that_cannot_be_prepared_does_not_stop_the_others(mock_study, tmp_path):
+    study = mock_study(simulations=20, broken=True, also=[known()])
+    with pytest.raises(RunError, match="the compiler is out of order"):
+        run(study, tmp_path)
+    with _engine.Journal(tmp_path / "journal.sqlite") as journal:
+        assert journal.done(0) == set()
+        assert journal.done(1) == set(range(20))
+
+
+@pytest.mark.slow
+def test_a_fit_that_kills_its_worker_is_recorded_and_no_other_is(mock_study, tmp_path):
+    study = mock_study(simulations=40, kills=0.04)
+    settings = Settings.of(study)
+    u = np.array([float(simulate(study.stories[0], settings, i).data["u"]) for i in range(40)])
+    killers = np.flatnonzero(u > 0.96).tolist()
+    assert len(killers) == 1, "choose another seed"
+    fits = run(study, tmp_path, workers=2).fits
+    assert fits["simulation"].tolist() == list(range(40))
+    dead = fits[fits["error"].notna()]
+    assert dead["simulation"].tolist() == killers
+    assert dead["error"].str.contains("KilledWorker").all()
+
+
+def test_worker_counts_and_schedulers_that_cannot_be_are_refused(mock_study, tmp_path):
+    with pytest.raises(ValueError, match="workers is -1"):
+        run(mock_study(), tmp_path, workers=-1)
+    with pytest.raises(ValueError, match="leave it out"):
+        run(mock_study(), tmp_path, workers=2, scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(RunError, match=r"cannot reach the Dask scheduler tcp://127.0.0.1:1"):
+        run(mock_study(), tmp_path, workers=None, scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["address", "file", "environment"])
+def test_a_running_cluster_is_used(mock_study, tmp_path, way, monkeypatch):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        options = {}
+        if way == "address":
+            options = {"scheduler": cluster.scheduler_address}
+        elif way == "file":
+            path = tmp_path / "scheduler.json"
+            path.write_text(f'{{"address": "{cluster.scheduler_address}"}}')
+            options = {"scheduler_file": path}
+        else:
+            monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
+        other = run(mock_study(), tmp_path / "theirs", workers=None, **options)
+    pd.testing.assert_frame_equal(other.records, run(mock_study(), tmp_path / "ours").records)
+
+
+def test_batches_grow_to_about_a_second():
+    plan = _engine.Plan([list(range(2000)), list(range(3))])
+    first = plan.next()
+    assert first.simulations == (0, 1, 2, 3)
+    records = [None] * 4
+    plan.observe(_engine.Outcome(first, records, seconds=0.04))
+    assert len(plan.next().simulations) == 100
+    plan.drop(0)
+    assert plan.next().arm == 1
+    assert plan.next() is None

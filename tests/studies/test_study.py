@@ -1,0 +1,75 @@
+"""Studies as values: labels, checks, identity."""
+
+import pytest
+
+from hiercal import Study, fitter, story
+from hiercal.studies._random import stream
+
+SCHOOLS = story("eight_schools")
+
+
+def make(**options):
+    return Study(**({"stories": [SCHOOLS], "fitters": [fitter("exact")]} | options))
+
+
+def test_arms_are_labelled_story_then_fitter_then_model():
+    fitters = [
+        fitter("numpyro", model="noncentred"),
+        fitter("pymc", model="centred"),
+        fitter("exact"),
+    ]
+    assert [arm.label for arm in make(fitters=fitters).arms] == [
+        "eight_schools/numpyro-noncentred",
+        "eight_schools/pymc-centred",
+        "eight_schools/exact",
+    ]
+
+
+def test_arms_that_would_clash_say_in_what_they_differ():
+    fitters = [fitter("numpyro", target_accept=t) for t in (0.8, 0.95)]
+    stories = [SCHOOLS, story("eight_schools", tau_scale=1)]
+    labels = [arm.label for arm in make(fitters=fitters, stories=stories).arms]
+    assert labels[0] == "eight_schools[tau_scale=10.0]/numpyro-noncentred[target_accept=0.8]"
+    assert len(set(labels)) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stories": []}, "stories is empty"),
+        ({"fitters": []}, "fitters is empty"),
+        ({"fitters": ["exact"]}, "give a Fitter"),
+        ({"simulations": 0}, "simulations is 0"),
+        ({"simulations": True}, "simulations is True"),
+        ({"seed": -1}, "seed is -1"),
+        ({"level": 1.0}, "level is 1.0"),
+        ({"name": "a/b"}, "plain folder name"),
+        ({"fitters": [fitter("exact", draws=98)]}, "fewer than max_rank = 99"),
+        ({"fitters": [fitter("exact"), fitter("exact")]}, "appears twice"),
+        ({"fitters": [fitter("numpyro", model="centered")]}, "did you mean 'centred'"),
+    ],
+)
+def test_studies_that_cannot_be_are_refused(options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make(**options)
+
+
+def test_a_story_without_an_exact_posterior_is_refused_at_once(mocks_file):
+    with pytest.raises(ValueError, match="no exact posterior"):
+        make(stories=[story(f"{mocks_file}:Revealing")])
+
+
+def test_the_digest_is_that_of_all_but_the_number_of_simulations_and_the_name():
+    one = make()
+    assert one.digest == make(simulations=7, name="other").digest
+    for changed in ({"seed": 1}, {"max_rank": 49}, {"level": 0.5}):
+        assert one.digest != make(**changed).digest
+    assert one.digest != make(stories=[story("eight_schools", tau_scale=9)]).digest
+    assert make(fitters=[fitter("exact", draws=200)]).digest != one.digest
+
+
+def test_streams_depend_on_all_of_their_key_and_nothing_else():
+    a = stream(1, "fit", "arm", 3).integers(2**62, size=4)
+    assert (a == stream(1, "fit", "arm", 3).integers(2**62, size=4)).all()
+    for other in (stream(2, "fit", "arm", 3), stream(1, "fit", "arm", 4), stream(1, "fit", "arm3")):
+        assert (a != other.integers(2**62, size=4)).all()

@@ -1,0 +1,135 @@
+"""The commands: exit codes, messages, output."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from hiercal.cli import main
+
+STUDY = """
+simulations = 40
+name = "tiny"
+stories = [{{ name = "{mocks}:Revealing" }}]
+fitters = [{{ name = "{mocks}:Known", always = {always} }}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path, mocks_file, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(always=-1):
+        path = tmp_path / "tiny.toml"
+        path.write_text(STUDY.format(mocks=mocks_file, always=always))
+        return str(path)
+
+    return write
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, [str(a) for a in args], catch_exceptions=False)
+
+
+def test_help_explains_every_command():
+    text = invoke("--help").output
+    for command in ("list", "run", "show", "fit"):
+        assert command in text
+        assert "Usage" in invoke(command, "--help").output
+
+
+def test_list_names_everything():
+    text = invoke("list").output
+    for name in ("eight_schools", "numpyro", "pymc", "exact", "calibration", "target_accept"):
+        assert name in text
+    assert "numpyro" not in invoke("list", "stories").output
+
+
+def test_a_run_lands_in_results_and_is_shown_again(config, tmp_path):
+    ran = invoke("run", config(), "--workers", 0)
+    assert ran.exit_code == 0, ran.output
+    folder = tmp_path / "results" / "tiny"
+    assert (folder / "verdicts.csv").exists()
+    assert "revealing/known" in ran.output
+    shown = invoke("show", "results/tiny")
+    assert shown.exit_code == 0
+    assert shown.output.splitlines() == [
+        line for line in ran.output.splitlines() if " fits (" not in line
+    ]
+    assert "g[B]" in invoke("show", folder, "--all").output
+
+
+def test_check_turns_a_miscalibrated_arm_into_an_exit_code(config):
+    path = config(always=5)
+    assert invoke("run", path, "--workers", 0).exit_code == 0
+    checked = invoke("run", path, "--workers", 0, "--check")
+    assert checked.exit_code == 1
+    assert "miscalibrated" in checked.output
+
+
+def test_simulations_extend_a_run(config, tmp_path):
+    path = config()
+    invoke("run", path, "--workers", 0, "--out", tmp_path / "o")
+    text = invoke("run", path, "--workers", 0, "--out", tmp_path / "o", "--simulations", 60).output
+    assert "60 simulations" in text
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("run", "nothing.toml"), "cannot read nothing.toml"),
+        (("run", "{config}", "--simulations", "-3"), "-3 is not in the range"),
+        (("show", "."), "not the folder of a run"),
+        (("fit", "eight_skools"), "did you mean 'eight_schools'"),
+        (("fit", "eight_schools", "--fitter", "exact", "--model", "centred"), "leave --model out"),
+        (("fit", "eight_schools", "--model", "centered"), "did you mean 'centred'"),
+        (("fit", "eight_schools", "--data", "no.csv"), "there is no file no.csv"),
+        (("list", "story"), "'story' is not one of"),
+    ],
+)
+def test_mistakes_exit_with_2_and_one_message(config, args, message):
+    done = invoke(*(arg.format(config=config()) for arg in args))
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
+
+
+def test_another_study_in_the_folder_exits_with_2(config, tmp_path):
+    invoke("run", config(), "--workers", 0)
+    done = invoke("run", config(always=3), "--workers", 0)
+    assert done.exit_code == 2
+    assert "fitters[0].always: -1 there, 3 now" in done.output
+
+
+def test_fit_prints_the_posterior_beside_the_exact_one(tmp_path):
+    path = tmp_path / "three.csv"
+    path.write_text("school,y,sigma\nX,28,15\nY,8,10\nZ,-3,16\n")
+    done = invoke("fit", "eight_schools", "--data", path, "--draws", 400, "--tune", 400)
+    assert done.exit_code == 0, done.output
+    for text in ("4 x 400 draws", "diverged", "theta[Z]", "R-hat", "ESS", "exact mean"):
+        assert text in done.output
+    exact = invoke("fit", "eight_schools", "--fitter", "exact")
+    assert "4.806" in exact.output
+
+
+def test_bad_data_name_the_column(tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_text("school,y\nX,28\n")
+    done = invoke("fit", "eight_schools", "--data", path)
+    assert done.exit_code == 2
+    assert "no column sigma" in done.output
+
+
+def test_importing_and_help_load_no_probabilistic_library():
+    code = (
+        "import sys, hiercal, hiercal.cli; "
+        "ppl = {'jax', 'numpyro', 'pymc', 'pytensor', 'nutpie', 'arviz', 'matplotlib'}; "
+        "heavy = (ppl | {'numpy', 'scipy', 'pandas', 'dask', 'pydantic'}) & set(sys.modules); "
+        "assert not heavy, heavy; "
+        "import hiercal.catalogue, hiercal.studies; "
+        "hiercal.fitter('pymc'); hiercal.fitter('numpyro'); "
+        "heavy = (ppl | {'pandas', 'distributed'}) & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
