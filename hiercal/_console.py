@@ -149,9 +149,9 @@ def _arm_table(result: Result, verdicts: pd.DataFrame) -> Table:
         "p (Holm)",
         "fits",
         "failed",
-        "with divergences",
+        "diverged",
         "ESS < L",
-        "detects shift, scale",
+        "detects shift, scale of",
         numeric=True,
     )
     path = result.folder / "fits.parquet"
@@ -215,5 +215,10 @@ def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
     table.padding = (0, 1, 0, 0)
     for i, column in enumerate(columns):
         words = column in ("", "arm", "verdict", "worst", "quantity", "why", "name")
-        table.add_column(column, justify="left" if i == 0 or words or not numeric else "right")
+        table.add_column(
+            column,
+            justify="left" if i == 0 or words or not numeric else "right",
+            no_wrap=column == "arm",
+            min_width=31 if column == "arm" else None,
+        )
     return table

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr
-from scipy.stats import t
 
 from hiercal.sbc._power import Detectable, detectable
 from hiercal.sbc._smooth import discrete_legendre, smooth_p
@@ -21,7 +20,6 @@ __all__ = [
     "discrete_legendre",
     "ecdf_test",
     "holm",
-    "mean_rank_test",
     "smooth_test",
     "uniformity_test",
 ]
@@ -198,45 +196,6 @@ def uniformity_test(ranks: ArrayLike, max_rank: int) -> Uniformity:
     """
     ecdf, smooth = ecdf_test(ranks, max_rank), smooth_test(ranks, max_rank)
     return Uniformity(ecdf, smooth, min(1.0, 2 * min(ecdf.p, smooth.p)))
-
-
-def mean_rank_test(ranks: ArrayLike, max_rank: int) -> TestResult:
-    """Two-sided t test that ranks average L / 2.
-
-    Each draw of a correct, stationary chain has the law of the truth given the data, so by
-    linearity E[r / L] = 1/2 *however the draws depend on each other*. Autocorrelation widens the
-    spread of ranks and fails every test of uniformity; this test stays valid, since it measures the
-    spread. The standard deviation is taken to be at least that of uniform ranks, which a correct
-    chain does not undercut and which keeps a handful of equal ranks from rejecting.
-
-    Parameters
-    ----------
-    ranks
-        Ranks in 0..max_rank, shape (n_simulations,), at least 2.
-    max_rank
-        L, the number of draws each truth was ranked among.
-
-    Returns
-    -------
-    TestResult
-        t, positive when ranks are too large (draws too small), and p.
-
-    Raises
-    ------
-    ValueError
-        When there are fewer than 2 ranks or they leave 0..max_rank.
-
-    Examples
-    --------
-    >>> mean_rank_test([40, 50, 60, 45], 99).p > 0.5
-    True
-    """
-    found = check_ranks(ranks, max_rank)
-    _need(found.size, least=2)
-    share = found / max_rank
-    spread = max(float(share.std(ddof=1)), np.sqrt((max_rank + 2) / (12 * max_rank)))
-    statistic = float((share.mean() - 0.5) / (spread / np.sqrt(found.size)))
-    return TestResult(statistic, float(2 * t.sf(abs(statistic), found.size - 1)))
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

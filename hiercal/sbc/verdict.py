@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiercal.sbc.bands import check_ranks
-from hiercal.sbc.uniformity import detectable, holm, mean_rank_test, uniformity_test
+from hiercal.sbc.uniformity import detectable, holm, uniformity_test
 
 _NAN = float("nan")
 
@@ -31,6 +31,8 @@ class Hypothesis:
     ----------
     ranks
         Ranks of the completed fits, shape (n,).
+    effective_ranks
+        Their `ranks.effective_ranks`, shape (n,).
     n_failed
         Number of fits that failed and so have no rank.
     ess_bulk
@@ -40,6 +42,7 @@ class Hypothesis:
     """
 
     ranks: ArrayLike
+    effective_ranks: ArrayLike
     n_failed: int
     ess_bulk: ArrayLike
     max_rank: int
@@ -59,8 +62,8 @@ class Verdict:
         `p` adjusted for the family.
     p_holm_worst, p_holm_best
         The same with every failed fit given the ranks that speak most against, and for, uniformity.
-    p_mean_rank_holm
-        Adjusted p-value of `uniformity.mean_rank_test`; NaN below 2 completed fits.
+    p_effective_holm
+        Adjusted p-value of the same test of the effective ranks.
     low_ess
         Share of completed fits with a bulk effective sample size below L.
     verdict
@@ -80,7 +83,7 @@ class Verdict:
     p_holm: float
     p_holm_worst: float
     p_holm_best: float
-    p_mean_rank_holm: float
+    p_effective_holm: float
     low_ess: float
     verdict: Literal["calibrated", "miscalibrated", "inconclusive"]
     reason: str
@@ -107,8 +110,8 @@ def verdicts(
        all at L, and half at each; the best fill the larger of two that level the histogram and the
        running count. Holm's adjustment is made for the whole family under each.
     3. More than `max_low_ess` of the fits have fewer effective draws than ranks: autocorrelation
-       alone rejects uniformity, so `miscalibrated` needs the mean-rank test, which it leaves valid,
-       to reject as well, Holm-adjusted over the family. Otherwise inconclusive.
+       alone may reject uniformity, so `miscalibrated` needs the effective ranks, from which it is
+       thinned out, to be rejected as well, Holm-adjusted over the family. Otherwise inconclusive.
     4. Miscalibrated if rejected, else calibrated.
 
     Parameters
@@ -140,7 +143,7 @@ def verdicts(
     Examples
     --------
     >>> ranks = np.random.default_rng(1).integers(0, 100, 200)
-    >>> [found] = verdicts([Hypothesis(ranks, 0, np.full(200, 500.0), 99)])
+    >>> [found] = verdicts([Hypothesis(ranks, ranks, 0, np.full(200, 500.0), 99)])
     >>> found.verdict, round(found.detectable_shift, 2)
     ('calibrated', 0.29)
     """
@@ -154,11 +157,11 @@ def verdicts(
     complete = holm([one.p for one in found])
     worst = holm([one.p_worst for one in found])
     best = holm([one.p_best for one in found])
-    mean_rank = holm([one.p_mean_rank for one in found])
+    effective = holm([one.p_effective for one in found])
     judged = []
     for i, one in enumerate(found):
         rejections = [bool(p[i] < alpha) for p in (complete, worst, best)]
-        verdict, reason = _judge(one, rejections, bool(mean_rank[i] < alpha), max_low_ess, alpha)
+        verdict, reason = _judge(one, rejections, bool(effective[i] < alpha), max_low_ess, alpha)
         smallest = detectable(one.n, one.max_rank, alpha / max(size, 1), power)
         judged.append(
             Verdict(
@@ -170,7 +173,7 @@ def verdicts(
                 p_holm=float(complete[i]),
                 p_holm_worst=float(worst[i]),
                 p_holm_best=float(best[i]),
-                p_mean_rank_holm=float(mean_rank[i]),
+                p_effective_holm=float(effective[i]),
                 low_ess=one.low_ess,
                 verdict=verdict,
                 reason=reason,
@@ -192,17 +195,19 @@ class _Measured:
     p: float
     p_worst: float
     p_best: float
-    p_mean_rank: float
+    p_effective: float
 
 
 def _measure(hypothesis: Hypothesis) -> _Measured:
     max_rank, n_failed = hypothesis.max_rank, hypothesis.n_failed
     ranks = check_ranks(hypothesis.ranks, max_rank)
+    effective = check_ranks(hypothesis.effective_ranks, max_rank)
     ess = np.asarray(hypothesis.ess_bulk, dtype=float)
-    if ess.shape != ranks.shape or n_failed < 0:
+    if ess.shape != ranks.shape or effective.shape != ranks.shape or n_failed < 0:
         raise ValueError(
-            f"got {ranks.size} ranks, ess_bulk of shape {ess.shape} and n_failed={n_failed}: "
-            "expected one effective sample size for each rank, and n_failed >= 0."
+            f"got {ranks.size} ranks, {effective.size} effective ranks, ess_bulk of shape "
+            f"{ess.shape} and n_failed={n_failed}: expected one effective rank and one effective "
+            "sample size for each rank, and n_failed >= 0."
         )
     if not ranks.size:
         return _Measured(0, n_failed, max_rank, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN)
@@ -221,7 +226,7 @@ def _measure(hypothesis: Hypothesis) -> _Measured:
         p=tested.p,
         p_worst=p_worst,
         p_best=p_best,
-        p_mean_rank=mean_rank_test(ranks, max_rank).p if ranks.size > 1 else _NAN,
+        p_effective=uniformity_test(effective, max_rank).p,
     )
 
 
@@ -281,7 +286,7 @@ def _best_fills(
 def _judge(
     one: _Measured,
     rejections: list[bool],
-    mean_rank_rejects: bool,
+    effective_rejects: bool,
     max_low_ess: float,
     alpha: float,
 ) -> tuple[Literal["calibrated", "miscalibrated", "inconclusive"], str]:
@@ -295,8 +300,8 @@ def _judge(
     rejected = rejections[0]
     if one.low_ess > max_low_ess:
         short = f"ESS below L in {100 * one.low_ess:.0f} % of fits"
-        if rejected and mean_rank_rejects:
-            return "miscalibrated", f"{short}, but ranks are off centre, which that cannot cause"
+        if rejected and effective_rejects:
+            return "miscalibrated", f"{short}, yet ranks among effective draws fail"
         return "inconclusive", short
     if rejected:
         return "miscalibrated", f"ranks are not uniform at family-wise level {alpha:g}"

@@ -13,7 +13,7 @@ import numpy as np
 from hiercal.fitters import Fit, Fitter
 from hiercal.fitters._fitter import Refit, failed, whole
 from hiercal.sbc import coverage, efficiency
-from hiercal.sbc.ranks import ranks, thin
+from hiercal.sbc.ranks import effective_ranks, ranks, thin
 from hiercal.simulators import Simulation, Story
 from hiercal.studies._random import stream
 from hiercal.studies._study import Arm, Study, story_key
@@ -21,6 +21,7 @@ from hiercal.studies._study import Arm, Study, story_key
 COLUMNS = (
     "truth",
     "rank",
+    "rank_effective",
     "mean",
     "sd",
     "mcse_mean",
@@ -181,11 +182,13 @@ def _summary(
     pooled = draws.reshape(-1, draws.shape[-1])
     thinned = pooled[thin(len(pooled), settings.max_rank)]
     found = efficiency.diagnostics(draws)
+    ess = np.minimum(found["ess_bulk"], found["ess_tail"])
     sd = pooled.std(axis=0, ddof=1)
     tail = (1 - settings.level) / 2
     return np.column_stack(
         [
             ranks(truth, thinned, rng),
+            effective_ranks(truth, pooled, ess, settings.max_rank, rng),
             pooled.mean(axis=0),
             sd,
             sd / np.sqrt(found["ess_mean"]),

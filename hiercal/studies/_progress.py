@@ -142,7 +142,7 @@ class Lines(Progress):
         self._labels, self._tallies = list(labels), list(tallies)
         self._total = total * len(labels)
         self._clock = _Clock(sum(tally.done for tally in tallies))
-        self._next = time.monotonic()
+        self._next = time.monotonic() + self._every
 
     def update(self, arm: int, tally: Tally) -> None:
         self._tallies[arm] = tally

@@ -34,8 +34,9 @@ class Result:
     ----------
     records : DataFrame
         A row per arm, simulation and quantity: ``arm, simulation, quantity, status, truth, rank,
-        max_rank, mean, sd, mcse_mean, lower, upper, hdi_lower, hdi_upper, ess_bulk, ess_tail,
-        r_hat, divergences``. Of a failed fit, only the truth is given. Same as ``records.parquet``.
+        rank_effective, max_rank, mean, sd, mcse_mean, lower, upper, hdi_lower, hdi_upper,
+        ess_bulk, ess_tail, r_hat, divergences``. Of a failed fit, only the truth is given. Same
+        as ``records.parquet``.
     fits : DataFrame
         A row per arm and simulation: ``arm, simulation, error, seconds, divergences, n_steps,
         max_tree_depth, e_bfmi``. The seconds are those of the machine; all else is reproducible.
@@ -179,8 +180,6 @@ def _record_frame(
     values = np.concatenate([fit.values for fit in fits])
     columns = dict(zip(COLUMNS, values.T, strict=True))
     failed = np.repeat([fit.error is not None for fit in fits], q)
-    rank = pd.array(np.where(failed, 0, columns.pop("rank")).astype(np.int64), dtype="Int64")
-    rank[failed] = pd.NA
     codes = np.tile([quantities.index(name) for name in names], n)
     return pd.DataFrame(
         {
@@ -189,7 +188,8 @@ def _record_frame(
             "quantity": _category(codes, quantities),
             "status": _category(failed.astype(int), ["ok", "failed"]),
             "truth": columns.pop("truth"),
-            "rank": rank,
+            "rank": _whole_numbers(columns.pop("rank"), failed),
+            "rank_effective": _whole_numbers(columns.pop("rank_effective"), failed),
             "max_rank": np.full(n * q, max_rank),
             **columns,
             "divergences": np.repeat([fit.divergences for fit in fits], q),
@@ -214,6 +214,12 @@ def _fit_frame(label: str, labels: list[str], fits: list[Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {"arm": _category(np.full(len(fits), labels.index(label)), labels), **columns}
     )
+
+
+def _whole_numbers(values: np.ndarray, missing: np.ndarray) -> pd.api.extensions.ExtensionArray:
+    import pandas as pd
+
+    return pd.arrays.IntegerArray(np.where(missing, 0, values).astype(np.int64), missing)
 
 
 def _category(codes: np.ndarray, categories: list[str]) -> pd.Categorical:

@@ -54,7 +54,9 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
     """
     import pandas as pd
 
-    records = result.columns("arm", "quantity", "status", "rank", "max_rank", "ess_bulk")
+    records = result.columns(
+        "arm", "quantity", "status", "rank", "rank_effective", "max_rank", "ess_bulk"
+    )
     keys, hypotheses = [], []
     for arm, quantity, rows in _cells(records):
         done = rows[(rows["status"] == "ok").to_numpy()]
@@ -62,6 +64,7 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
         hypotheses.append(
             rule.Hypothesis(
                 ranks=done["rank"].to_numpy(dtype=np.int64),
+                effective_ranks=done["rank_effective"].to_numpy(dtype=np.int64),
                 n_failed=len(rows) - len(done),
                 ess_bulk=done["ess_bulk"].to_numpy(),
                 max_rank=int(rows["max_rank"].iloc[0]),

@@ -3,7 +3,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from hiercal.sbc.ranks import randomised_pit, ranks, thin
+from hiercal.sbc.ranks import effective_ranks, randomised_pit, ranks, thin
 from hiercal.sbc.uniformity import uniformity_test
 
 
@@ -78,3 +78,23 @@ def test_pit_lies_in_the_cell_of_its_rank():
 def test_pit_rejects_ranks_above_the_largest():
     with pytest.raises(ValueError, match=r"0 to 100, expected 0\.\.99"):
         randomised_pit([0, 100], 99, np.random.default_rng(1))
+
+
+def test_effective_ranks_are_plain_ranks_where_draws_abound():
+    rng = np.random.default_rng(1)
+    draws, truth = rng.normal(size=(1000, 5)), rng.normal(size=5)
+    plain = ranks(truth, draws[thin(1000, 99)], rng)
+    assert effective_ranks(truth, draws, [300, 500, 1000, 297, 4000], 99, rng).tolist() == (
+        plain.tolist()
+    )
+
+
+@pytest.mark.parametrize("ess", [np.nan, 1.0, 20.0, 150.0, 900.0])
+def test_effective_ranks_of_independent_draws_are_uniform(ess):
+    """Chi-square on 20 bins, 1 % each; the generator is fixed."""
+    rng = np.random.default_rng(2)
+    truth, draws = rng.normal(size=4000), rng.normal(size=(300, 4000))
+    found = effective_ranks(truth, draws, np.full(4000, ess), 99, rng)
+    assert (found.min(), found.max()) == (0, 99)
+    counts = np.bincount(found // 5, minlength=20)
+    assert ((counts - 200) ** 2 / 200).sum() < 36.2

@@ -18,7 +18,6 @@ from hiercal.sbc.uniformity import (
     discrete_legendre,
     ecdf_test,
     holm,
-    mean_rank_test,
     smooth_test,
     uniformity_test,
 )
@@ -26,15 +25,6 @@ from hiercal.sbc.uniformity import (
 
 def four_errors(p, n):
     return 4 * np.sqrt(p * (1 - p) / n)
-
-
-def autoregressive_ranks(rng, n, max_rank, rho, shift=0.0):
-    """Ranks of N(0, 1) truths among the draws of correct (or shifted) but autocorrelated chains."""
-    draws = np.empty((max_rank, n))
-    draws[0] = rng.normal(size=n)
-    for i in range(1, max_rank):
-        draws[i] = rho * draws[i - 1] + np.sqrt(1 - rho**2) * rng.normal(size=n)
-    return rank(rng.normal(size=n) + shift, draws, rng)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +81,7 @@ def test_too_few_ranks_for_the_polynomials():
         smooth_test([0, 1, 2], 3)
 
 
-@pytest.mark.parametrize("test", [ecdf_test, smooth_test, uniformity_test, mean_rank_test])
+@pytest.mark.parametrize("test", [ecdf_test, smooth_test, uniformity_test])
 def test_no_ranks_is_an_error(test):
     with pytest.raises(ValueError, match="got 0 ranks"):
         test([], 99)
@@ -167,36 +157,6 @@ def test_combined_size(n):
     p = np.array([uniformity_test(ranks, 99).p for ranks in data])
     for level in (0.05, 0.005):
         assert np.mean(p <= level) <= level + four_errors(level, repeats)
-
-
-@pytest.mark.parametrize("n", [2, 5, 20, 200])
-def test_mean_rank_size(n):
-    repeats = 5000
-    data = np.random.default_rng(n).integers(0, 100, (repeats, n))
-    p = np.array([mean_rank_test(ranks, 99).p for ranks in data])
-    for level in (0.05, 0.005):
-        assert np.mean(p <= level) <= level + four_errors(level, repeats)
-
-
-def test_mean_rank_test_is_valid_under_autocorrelation_where_uniformity_is_not():
-    rng = np.random.default_rng(1)
-    repeats, n = 400, 300
-    p = np.array(
-        [
-            (mean_rank_test(r, 99).p, smooth_test(r, 99).p)
-            for r in autoregressive_ranks(rng, repeats * n, 99, 0.8).reshape(repeats, n)
-        ]
-    )
-    assert np.mean(p[:, 0] < 0.05) < 0.05 + four_errors(0.05, repeats)
-    assert np.mean(p[:, 1] < 0.05) > 0.3
-    shifted = autoregressive_ranks(rng, n, 99, 0.8, shift=0.4)
-    assert mean_rank_test(shifted, 99).p < 1e-6
-
-
-def test_mean_rank_of_equal_ranks():
-    assert mean_rank_test([50, 50], 100).p == 1
-    assert mean_rank_test([0, 0], 99).p > 0.05
-    assert mean_rank_test(np.zeros(100, int), 99).p < 1e-20
 
 
 def test_holm_by_hand():

@@ -1,0 +1,111 @@
+"""Time per fit against simuk, and against the bare compiled sampler on one core.
+
+uv run --group benchmark benchmarks/speed.py
+
+Non-centred Eight Schools, 500 + 500 draws, one chain, target 0.9. hiercal's time per fit,
+journalled and ranked, is the slope between a short and a long run on two workers, so that starting
+workers and compiling, done once a run, are left out; they are printed apart. All figures are
+ratios within this run.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from hiercal import Study, fitter, story
+from hiercal.studies._fits import Settings, simulate
+
+OPTIONS = {"model": "noncentred", "draws": 500, "tune": 500, "target_accept": 0.9}
+SHORT, LONG, BARE, SIMUK = 200, 4200, 1000, 12
+NUTS = {"pymc": 200, "numpyro": 300}
+"""Fitters, and how many times faster than simuk each must be."""
+
+
+def harness(name: str) -> tuple[float, float]:
+    """Seconds per fit on two workers, and seconds before the first."""
+    walls = []
+    for simulations in (SHORT, LONG):
+        study = Study(
+            stories=(story("eight_schools"),),
+            fitters=(fitter(name, **OPTIONS),),
+            simulations=simulations,
+        )
+        with tempfile.TemporaryDirectory() as out:
+            start = time.perf_counter()
+            study.run(out, workers=2, progress=False, export=False)
+            walls.append(time.perf_counter() - start)
+    per_fit = (walls[1] - walls[0]) / (LONG - SHORT)
+    return per_fit, walls[0] - SHORT * per_fit
+
+
+def bare(name: str) -> float:
+    """Seconds per fit of the compiled sampler in a plain loop, in a process kept to one core."""
+    command = [sys.executable, __file__, "bare", name]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def bare_loop(name: str) -> float:
+    one, settings = story("eight_schools"), Settings(0, 99, 0.89)
+    refit = fitter(name, **OPTIONS).prepare(one)
+    data = [simulate(one, settings, i).data for i in range(BARE)]
+    refit(data[0], 0)
+    start = time.perf_counter()
+    for i, each in enumerate(data):
+        refit(each, i)
+    return (time.perf_counter() - start) / BARE
+
+
+def simuk_seconds(name: str) -> float:
+    """Seconds per simulation of simuk with the same model and sampler settings."""
+    import numpy as np
+    import simuk
+
+    one = story("eight_schools")
+    y = np.zeros(8)
+    kwargs = {"draws": 500, "tune": 500, "chains": 1, "cores": 1, "target_accept": 0.9}
+    if name == "pymc":
+        model = one.pymc_model({"y": y}, "noncentred")
+        sbc = simuk.SBC(
+            model, num_simulations=SIMUK, sample_kwargs=kwargs, seed=1, progress_bar=False
+        )
+    else:
+        import numpyro
+        from numpyro.infer import NUTS as Kernel
+
+        numpyro.enable_x64()
+        kernel = Kernel(one.numpyro_model("noncentred"), target_accept_prob=0.9)
+        sbc = simuk.SBC(
+            kernel,
+            num_simulations=SIMUK,
+            sample_kwargs={"num_warmup": 500, "num_samples": 500, "num_chains": 1},
+            seed=1,
+            data_dir={"y": y},
+            progress_bar=False,
+        )
+    start = time.perf_counter()
+    sbc.run_simulations()
+    return (time.perf_counter() - start) / SIMUK
+
+
+def main() -> None:
+    for name, faster in NUTS.items():
+        ours, before = harness(name)
+        floor, peer = bare(name), simuk_seconds(name)
+        print(
+            f"{name}: {peer / ours:.0f} times as fast as simuk (asked for: {faster}); "
+            f"time per fit {ours / floor:.2f} of the bare sampler's on one core (at most 0.65; "
+            f"ideal 0.5)\n  hiercal {ours * 1e3:.1f} ms, bare {floor * 1e3:.1f} ms, "
+            f"simuk {peer * 1e3:.0f} ms; workers, imports and compiling once a run {before:.0f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["bare"]:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        print(bare_loop(sys.argv[2]))
+    else:
+        main()
