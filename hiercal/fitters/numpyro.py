@@ -51,14 +51,15 @@ class NumPyro(NutsFitter):
 
         # map, not vmap: under vmap every chain waits for the longest trajectory of all
         run = jax.jit(
-            lambda key, data: jax.lax.map(
-                lambda k: chain(k, data), jax.random.split(key, self.chains)
+            lambda seed, data: jax.lax.map(
+                lambda key: chain(key, data),
+                jax.random.split(jax.random.key(seed), self.chains),
             )
         )
 
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
             start = time.perf_counter()
-            draws, extra = jax.device_get(run(jax.random.key(seed), dict(data)))
+            draws, extra = jax.device_get(run(np.uint64(seed), dict(data)))
             n_steps = extra["num_steps"]
             stats = {
                 "diverging": extra["diverging"],

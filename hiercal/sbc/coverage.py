@@ -245,6 +245,37 @@ def _binomial_p(x: int, n: int, level: float) -> float:
     return float(binomtest(int(x), int(n), float(level)).pvalue)
 
 
+def central(ordered: ArrayLike, prob: float = 0.89) -> tuple[NDArray, NDArray]:
+    """Central interval of sorted draws, by linear interpolation (type 7 of Hyndman and Fan 1996).
+
+    Parameters
+    ----------
+    ordered
+        Shape (n_draws, n_quantities), ascending along the first axis.
+    prob
+        Level, inside (0, 1).
+
+    Returns
+    -------
+    lower, upper
+        Arrays of shape (n_quantities,); those of ``numpy.quantile``.
+
+    Examples
+    --------
+    >>> central(np.arange(5.0)[:, None], 0.5)
+    (array([1.]), array([3.]))
+    """
+    values = np.asarray(ordered, dtype=float)
+    last = len(values) - 1
+    ends = []
+    for probability in ((1 - prob) / 2, (1 + prob) / 2):
+        place = probability * last
+        index = min(int(place), max(last - 1, 0))
+        left, right = values[index], values[min(index + 1, last)]
+        ends.append(left + (right - left) * (place - index))
+    return ends[0], ends[1]
+
+
 def hdi(draws: ArrayLike, prob: float = 0.89) -> NDArray[np.float64]:
     """Narrowest interval that holds a share `prob` of the draws, for each quantity.
 

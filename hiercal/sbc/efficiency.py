@@ -13,6 +13,8 @@ from scipy import fft
 from scipy.special import ndtri
 
 _TAIL_PROBABILITIES = (0.05, 0.95)
+_FEW_PAIRS = 31
+"""Pairs of lags in which most series end; the others are gone through in full."""
 
 
 def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
@@ -262,30 +264,40 @@ def _ess(split: NDArray) -> NDArray[np.float64]:
     size = n_chains * n_draws
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         chain_means = split.mean(axis=-1)
-        length = fft.next_fast_len(2 * n_draws, real=True)
-        spectrum = fft.rfft(split - chain_means[..., None], n=length, axis=-1)
-        # Only the average over chains is used, and it may be taken before the transform back.
-        squares = spectrum.view(float)
-        np.square(squares, out=squares)
-        for chain in range(1, n_chains):
-            squares[..., 0, :] += squares[..., chain, :]
-        power = squares[..., 0, ::2] + squares[..., 0, 1::2]
-        power /= n_chains * n_draws
-        covariance = fft.irfft(power, n=length, axis=-1, overwrite_x=True)[..., :n_draws]
+        length = fft.next_fast_len(2 * n_draws)
+        # Two chains make one complex series, whose power, symmetrised, is the sum of theirs; only
+        # the average over chains is used, and it may be taken before the transform back.
+        padded = np.zeros((*split.shape[:-2], n_chains // 2, length), dtype=complex)
+        for part, first in ((padded.real, 0), (padded.imag, 1)):
+            means = chain_means[..., first::2, None]
+            np.subtract(split[..., first::2, :], means, out=part[..., :n_draws])
+        spectrum = np.fft.fft(padded, axis=-1)
+        squares = np.square(spectrum.real) + np.square(spectrum.imag)
+        power = squares[..., 0, :]
+        for pair in range(1, n_chains // 2):
+            power = power + squares[..., pair, :]
+        half = length // 2 + 1
+        mirrored = np.concatenate((power[..., :1], power[..., :-half:-1]), axis=-1)
+        power = (power[..., :half] + mirrored) / (2 * n_chains * n_draws)
+        covariance = np.fft.irfft(power, n=length, axis=-1)[..., :n_draws]
         within = covariance[..., 0] * n_draws / (n_draws - 1)
         total = within * (n_draws - 1) / n_draws
         if n_chains > 1:
             total = total + chain_means.var(axis=-1, ddof=1)
 
         last_pair = max(0, (n_draws - 1) // 2 - 1)
-        lags = covariance[..., : 2 * last_pair + 2]
-        correlation = lags - within[..., None]
-        correlation /= total[..., None]
-        correlation += 1
-        correlation[..., 0] = 1
-        even, pairs = correlation[..., ::2], correlation[..., ::2] + correlation[..., 1::2]
-        stops = pairs <= 0
-        stop = np.where(stops.any(axis=-1), stops.argmax(axis=-1), last_pair)
+        for n_pairs in (min(_FEW_PAIRS, last_pair), last_pair):
+            lags = covariance[..., : 2 * n_pairs + 2]
+            correlation = lags - within[..., None]
+            correlation /= total[..., None]
+            correlation += 1
+            correlation[..., 0] = 1
+            even, pairs = correlation[..., ::2], correlation[..., ::2] + correlation[..., 1::2]
+            stops = pairs <= 0
+            stopped = stops.any(axis=-1)
+            if stopped.all():
+                break
+        stop = np.where(stopped, stops.argmax(axis=-1), last_pair)
         longest = int(stop.max(initial=0))
         monotone = np.minimum.accumulate(pairs[..., : max(longest, 1)], axis=-1)
         monotone[np.arange(monotone.shape[-1]) >= stop[..., None]] = 0

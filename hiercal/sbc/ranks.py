@@ -141,10 +141,14 @@ def effective_ranks(
     truth, draws = np.asarray(truth, dtype=float), np.asarray(draws, dtype=float)
     kept = np.nan_to_num(np.asarray(ess, dtype=float) / DRAWS_PER_EFFECTIVE)
     kept = np.clip(kept, 1, min(max_rank, len(draws))).astype(np.int64)
-    found = np.empty(truth.shape, dtype=np.int64)
-    for n in np.unique(kept):
-        same = kept == n
-        found[same] = ranks(truth[same], draws[thin(len(draws), int(n))][:, same], rng)
+    stride = len(draws) // kept
+    back = np.arange(int(kept.max(initial=1)))[:, None]
+    chosen = back < kept
+    # the draws of `thin`, column by column
+    thinned = draws[np.where(chosen, len(draws) - 1 - stride * back, 0), np.arange(kept.size)]
+    below = ((thinned < truth) & chosen).sum(axis=0)
+    tied = ((thinned == truth) & chosen).sum(axis=0)
+    found = below + rng.integers(tied, endpoint=True)
     spread = rng.uniform(size=found.shape)
     return np.floor((max_rank + 1) * (found + spread) / (kept + 1)).astype(np.int64)
 

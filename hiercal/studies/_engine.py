@@ -38,6 +38,13 @@ BATCH_SECONDS = 1.0
 FIRST_BATCH, LARGEST_BATCH = 4, 1000
 PATIENCE = 120.0
 """Seconds without a single worker after which a run gives up."""
+WORKER_ENVIRONMENT = {
+    # Dask's default hands freed memory back at once, to be faulted in again in the next fit
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
+    "MALLOC_MMAP_THRESHOLD_": str(64 * 2**20),
+    # samples every stack 100 times a second, 5 % of a worker's time, for a dashboard that is off
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
 ALLOWED_DEATHS = 3
 """Worker deaths that Dask forgives a task before giving it up."""
 
@@ -317,10 +324,16 @@ def _executor(
             yield OnDask(client)
         return
     n_workers = workers or CPU_COUNT
-    # with the default of 15 s a worker that is slow to come back is given up for good
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+        # with the default of 15 s a worker that is slow to come back is given up for good
         "distributed.deploy.lost-worker-timeout": "1h",
+        "distributed.nanny.pre-spawn-environ": dask.config.get(
+            "distributed.nanny.pre-spawn-environ"
+        )
+        | WORKER_ENVIRONMENT
+        # as many workers as cores: each stays on its own, 10 % faster than moving about
+        | ({"HIERCAL_ONE_CORE_EACH": "1"} if n_workers == CPU_COUNT else {}),
     }
     with (
         dask.config.set(settings),

@@ -20,5 +20,10 @@ def stream(seed: int, *key: str | int) -> np.random.Generator:
     key : str or int
         What the numbers are for, such as ``"simulate", story, 12``.
     """
-    digest = hashlib.sha256("\x1f".join(map(str, key)).encode()).digest()
-    return np.random.default_rng([seed, *np.frombuffer(digest, dtype="<u4").tolist()])
+    return np.random.default_rng(digest(seed, *key))
+
+
+def digest(seed: int, *key: str | int) -> int:
+    """A number of 256 bits that is a pure function of the seed and the key."""
+    text = "\x1f".join(map(str, (seed, *key)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest())

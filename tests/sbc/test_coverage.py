@@ -3,6 +3,7 @@ import pytest
 from arviz_stats.base import array_stats
 
 from hiercal.sbc.coverage import (
+    central,
     central_coverage,
     clopper_pearson,
     coverage_p,
@@ -119,3 +120,10 @@ def test_hdi_level_is_what_intervals_cover():
     covered = int(((ends[:, 0] <= truth) & (truth <= ends[:, 1])).sum())
     assert coverage_p(covered, 4000, hdi_level(100).level) > 0.01
     assert coverage_p(covered, 4000, 0.89) < 1e-4
+
+
+def test_central_interval_is_that_of_numpy():
+    draws = np.random.default_rng(1).normal(size=(501, 3))
+    ends = np.stack(central(np.sort(draws, axis=0), 0.89))
+    np.testing.assert_allclose(ends, np.quantile(draws, [0.055, 0.945], axis=0), rtol=1e-12)
+    assert np.stack(central(draws[:1], 0.89)).tolist() == np.stack([draws[0], draws[0]]).tolist()
