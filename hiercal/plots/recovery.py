@@ -16,6 +16,8 @@ from hiercal.sbc.recovery import contraction, z_score
 
 _Z_LIMITS = (4.5, 10)
 _LOWEST = -0.5
+# The mark: a chain that is stuck has an sd near 0, and one such z would swamp a mean and an sd.
+_MIDDLE = (0.16, 0.5, 0.84)
 # Above this number single points merge into a blot, and bins show the density instead.
 _MOST_POINTS = 1500
 _POINT = "#5b7fa6"
@@ -30,8 +32,8 @@ def recovery(
     Following Schad, Betancourt and Vasishth (2021, doi:10.1037/met0000275), z is the posterior
     mean minus the truth in posterior standard deviations and contraction is
     1 - (posterior sd / prior sd)^2, with the standard deviation of the truths over all simulations
-    of the arm as the prior's. The mark is the mean contraction and the mean z with one standard
-    deviation of z either way: near 0 and 1 when the posterior's location and width are right.
+    of the arm as the prior's. The mark is the median contraction, and the median and the middle
+    68 % of z: near 0 and -1 to 1 when the posterior's location and width are right.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def recovery(
     every = np.concatenate([shrunk for shrunk, _ in points.values()])
     # Fits wider than the prior are rare: room for them only where there are some.
     lowest = _LOWEST if np.sum(every < 0) > 0.005 * len(every) else 0.0
-    reach = [np.abs(np.mean(z)) + np.std(z) for _, z in points.values() if len(z)]
+    reach = [np.abs(np.quantile(z, _MIDDLE)).max() for _, z in points.values() if len(z)]
     highest = float(np.clip(1.1 * max(reach, default=0), *_Z_LIMITS))
     n_moved = 0
     with style():
@@ -98,7 +100,7 @@ def recovery(
                 label="simulations (darker: more)" if binned else "one simulation",
             ),
             Line2D([], [], color=OUTSIDE, marker="o", markersize=2.5, linewidth=1.1,
-                   label="mean $\\pm$ sd of $z$"),
+                   label="median and middle 68 % of $z$"),
             Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=0.6, label="$z = \\pm 2$"),
         ]  # fmt: skip
         n_left_out = sum(panel.n for panel in selection.panels.values()) - len(every)
@@ -109,9 +111,8 @@ def recovery(
             handles,
             selection.note(
                 "z = (posterior mean $-$ truth) / posterior sd; the prior sd is that of the truths "
-                "over all simulations. A calibrated fit has z of mean 0 and sd near 1."
-                + left_out
-                + moved,
+                "over all simulations. In a calibrated fit the median is near 0, the middle 68 % "
+                "near $\\pm 1$." + left_out + moved,
                 name_arm=True,
             ),
             xlabel=r"Posterior contraction, $1 - (\mathrm{posterior\ sd}/\mathrm{prior\ sd})^2$",
@@ -145,12 +146,13 @@ def _draw(axes: Axes, shrunk: np.ndarray, z: np.ndarray, lowest: float, highest:
     for guide in (-2, 2):
         axes.axhline(guide, color=INK, linewidth=0.5, linestyle=(0, (4, 2)))
     axes.axhline(0, color=INK, linewidth=0.5)
-    x, y = float(np.clip(shrunk.mean(), lowest, 1)), float(np.clip(z.mean(), -highest, highest))
-    spread = float(z.std(ddof=1)) if len(z) > 1 else 0.0
+    x = float(np.clip(np.median(shrunk), lowest, 1))
+    low, y, high = np.clip(np.quantile(z, _MIDDLE), -highest, highest).tolist()
     # A white rim keeps the mark readable on dense points.
-    axes.vlines(x, y - spread, y + spread, color="white", linewidth=2.8, zorder=3)
+    axes.vlines(x, low, high, color="white", linewidth=2.8, zorder=3)
     axes.errorbar(
-        x, y, spread, color=OUTSIDE, marker="o", markersize=3, markeredgecolor="white",
-        markeredgewidth=0.4, elinewidth=1.1, capsize=1.6, capthick=0.9, zorder=4, gid="mean",
+        x, y, [[y - low], [high - y]], color=OUTSIDE, marker="o", markersize=3,
+        markeredgecolor="white", markeredgewidth=0.4, elinewidth=1.1, capsize=1.6,
+        capthick=0.9, zorder=4, gid="mean",
     )  # fmt: skip
     return int(np.sum((drawn_z != z) | (drawn_shrunk != shrunk)))

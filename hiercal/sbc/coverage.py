@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtr
-from scipy.stats import beta, binomtest
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,49 +156,6 @@ def clopper_pearson(
     tail = (1 - level) / 2
     lower = np.where(x == 0, 0.0, betaincinv(np.maximum(x, 1), n - x + 1, tail))
     upper = np.where(x == n, 1.0, betaincinv(x + 1, np.maximum(n - x, 1), 1 - tail))
-    return lower, upper
-
-
-def jeffreys(
-    x: ArrayLike, n: ArrayLike, level: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Central interval of a binomial probability under Jeffreys' prior.
-
-    Quantiles of ``Beta(x + 1/2, n - x + 1/2)``, the lower end 0 at x = 0 and the upper end 1 at
-    x = n. Shorter than Clopper-Pearson; its coverage averages the level rather than exceeding it.
-
-    Parameters
-    ----------
-    x
-        Successes, any shape.
-    n
-        Trials, broadcast against `x`.
-    level
-        Probability of the interval.
-
-    Returns
-    -------
-    lower, upper
-        Arrays of the broadcast shape.
-
-    Raises
-    ------
-    ValueError
-        When not ``0 <= x <= n``, ``n >= 1`` and ``0 < level < 1``.
-
-    References
-    ----------
-    Brown, Cai, DasGupta (2001), Statistical Science 16:101, section 3.1.
-
-    Examples
-    --------
-    >>> [round(float(end), 4) for end in jeffreys(882, 1000)]
-    [0.8609, 0.9009]
-    """
-    x, n = _successes(x, n, level)
-    tail = (1 - level) / 2
-    lower = np.where(x == 0, 0.0, beta.ppf(tail, x + 0.5, n - x + 0.5))
-    upper = np.where(x == n, 1.0, beta.ppf(1 - tail, x + 0.5, n - x + 0.5))
     return lower, upper
 
 

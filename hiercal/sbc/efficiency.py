@@ -28,8 +28,10 @@ def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
     Returns
     -------
     dict of arrays of shape (n_quantities,)
-        ``ess_bulk``, ``ess_tail``, ``ess_mean`` and ``r_hat``; see the functions of these names. A
-        quantity with a NaN among its draws has NaN throughout.
+        ``ess_bulk``: of the rank-normalised draws; ``ess_tail``: the smaller one of the 5 % and
+        95 % quantiles; ``ess_mean``: of the draws themselves, for the error of their mean;
+        ``r_hat``: rank-normalised split R-hat, the larger of the plain and the folded one. Chains
+        are split in halves. A quantity with a NaN among its draws has NaN throughout.
 
     Raises
     ------
@@ -59,127 +61,6 @@ def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
     }
     undefined = np.isnan(series).any(axis=(1, 2))
     return {name: np.where(undefined, np.nan, value) for name, value in found.items()}
-
-
-def ess_bulk(draws: ArrayLike) -> NDArray[np.float64]:
-    """Effective sample size of the rank-normalised draws, for the location of the posterior.
-
-    Parameters
-    ----------
-    draws
-        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
-
-    Returns
-    -------
-    array of shape (n_quantities,)
-        A constant series gets the number of draws, as in arviz-stats.
-
-    Raises
-    ------
-    ValueError
-        When `draws` has another number of dimensions or fewer than 4 draws.
-
-    References
-    ----------
-    Vehtari et al. (2021), section 4.1; Geyer (1992) for the truncation.
-
-    Examples
-    --------
-    >>> ess_bulk(np.random.default_rng(1).normal(size=(4, 250, 2))).round().astype(int)
-    array([1046,  981])
-    """
-    return diagnostics(draws)["ess_bulk"]
-
-
-def ess_tail(draws: ArrayLike) -> NDArray[np.float64]:
-    """Smaller of the effective sample sizes of the 5 % and 95 % quantiles.
-
-    Parameters
-    ----------
-    draws
-        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
-
-    Returns
-    -------
-    array of shape (n_quantities,)
-
-    Raises
-    ------
-    ValueError
-        When `draws` has another number of dimensions or fewer than 4 draws.
-
-    References
-    ----------
-    Vehtari et al. (2021), section 4.3.
-
-    Examples
-    --------
-    >>> ess_tail(np.random.default_rng(1).normal(size=(4, 250, 2))).round().astype(int)
-    array([1021,  884])
-    """
-    return diagnostics(draws)["ess_tail"]
-
-
-def ess_mean(draws: ArrayLike) -> NDArray[np.float64]:
-    """Effective sample size of the posterior mean: of the draws as they are.
-
-    Parameters
-    ----------
-    draws
-        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
-
-    Returns
-    -------
-    array of shape (n_quantities,)
-        ``sd / sqrt(ess_mean)`` is the Monte Carlo standard error of the mean.
-
-    Raises
-    ------
-    ValueError
-        When `draws` has another number of dimensions or fewer than 4 draws.
-
-    References
-    ----------
-    Vehtari et al. (2021), section 3.2.
-
-    Examples
-    --------
-    >>> ess_mean(np.random.default_rng(1).normal(size=(4, 250, 2))).round().astype(int)
-    array([1037,  982])
-    """
-    return diagnostics(draws)["ess_mean"]
-
-
-def r_hat(draws: ArrayLike) -> NDArray[np.float64]:
-    """Rank-normalised split R-hat, the larger of bulk and folded.
-
-    A single chain is judged by its two halves; arviz-stats refuses it (NaN).
-
-    Parameters
-    ----------
-    draws
-        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
-
-    Returns
-    -------
-    array of shape (n_quantities,)
-        NaN for a constant series, infinity for chains stuck at different values.
-
-    Raises
-    ------
-    ValueError
-        When `draws` has another number of dimensions or fewer than 4 draws.
-
-    References
-    ----------
-    Vehtari et al. (2021), sections 3.1 and 4.2.
-
-    Examples
-    --------
-    >>> bool((r_hat(np.random.default_rng(1).normal(size=(4, 250, 2))) < 1.01).all())
-    True
-    """
-    return diagnostics(draws)["r_hat"]
 
 
 def _by_quantity(draws: ArrayLike) -> NDArray[np.float64]:

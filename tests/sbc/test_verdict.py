@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
-from hiercal.sbc.efficiency import ess_bulk, ess_tail
+from hiercal.sbc.efficiency import diagnostics
 from hiercal.sbc.ranks import effective_ranks, thin
 from hiercal.sbc.ranks import ranks as rank
 from hiercal.sbc.uniformity import holm, uniformity_test
@@ -38,8 +38,9 @@ def autocorrelated(rng, n, n_quantities, spoil=None, rho=0.9, n_draws=600):
     if spoil:
         draws = spoil(draws)
     truth = rng.normal(size=n * n_quantities)
-    bulk = ess_bulk(draws[None])
-    effective = effective_ranks(truth, draws, np.minimum(bulk, ess_tail(draws[None])), L, rng)
+    found = diagnostics(draws[None])
+    bulk = found["ess_bulk"]
+    effective = effective_ranks(truth, draws, np.minimum(bulk, found["ess_tail"]), L, rng)
     ranks = rank(truth, draws[thin(n_draws, L)], rng)
     return [
         Hypothesis(ranks[q::n_quantities], effective[q::n_quantities], 0, bulk[q::n_quantities], L)
