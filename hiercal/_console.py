@@ -67,6 +67,11 @@ def show_result(result: Result, every: bool = False) -> bool:
         f"\n[bold]{manifest['name']}[/bold]: {manifest['simulations']} simulations, seed "
         f"{manifest['seed']}, {len(manifest['arms'])} arms"
     )
+    if not manifest["complete"]:
+        out.print(
+            "[yellow]This run has not ended; below are the verdicts of the last one that did. "
+            "The same command goes on.[/yellow]"
+        )
     out.print(_arm_table(result, verdicts))
     seen = verdicts if every else verdicts[verdicts["verdict"] != "calibrated"]
     if len(seen):

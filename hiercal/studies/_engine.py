@@ -12,19 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hiercal.studies._fits import (
     FitRecord,
     PreparationError,
     Settings,
     failure,
     fit_batch,
-    fit_data,
     quantity_names,
-    sampler_seed,
-    simulate,
 )
+from hiercal.studies._funnel import NO_DRAWS, draws_kept, funnel_draws
 from hiercal.studies._journal import Journal
 from hiercal.studies._manifest import write_manifest
 from hiercal.studies._progress import Progress, Tally, reporter
@@ -51,6 +47,10 @@ ALLOWED_DEATHS = 3
 
 class RunError(Exception):
     """A run could not be completed; what was computed is in its journal."""
+
+
+class WorkerDied(Exception):
+    """A fit ended the process it ran in, each time it was tried."""
 
 
 @dataclass(frozen=True)
@@ -153,18 +153,22 @@ class OnDask:
             self._client.cancel(list(running), force=True)
 
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
-        future = self._submit(function, arm, *args)
-        self._wait([future])
-        return future.result()
-
-    def _alone(self, arm: Arm, settings: Settings, batch: Batch) -> Outcome:
         from distributed import KilledWorker
 
+        future = self._submit(function, arm, *args)
+        self._wait([future])
+        try:
+            return future.result()
+        except KilledWorker:
+            raise WorkerDied(
+                f"KilledWorker: the worker process died {ALLOWED_DEATHS + 1} times in this fit"
+            ) from None
+
+    def _alone(self, arm: Arm, settings: Settings, batch: Batch) -> Outcome:
         try:
             return Outcome(batch, *self.call(fit_batch, arm, settings, batch.simulations))
-        except KilledWorker:
-            error = f"KilledWorker: the worker process died {ALLOWED_DEATHS + 1} times in this fit"
-            return Outcome(batch, [failure(arm, settings, batch.simulations[0], error)], 0.0)
+        except WorkerDied as error:
+            return Outcome(batch, [failure(arm, settings, batch.simulations[0], str(error))], 0.0)
 
     def _submit(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Future:
         return self._client.submit(_on_worker, function, _pickled(arm), *args, pure=False)
@@ -289,8 +293,13 @@ def _fit_missing(
             tallies[i].divergent += sum(record.divergences > 0 for record in outcome.records)
             progress.update(i, tallies[i])
         for i, data in wanted_draws:
-            if i not in broken:
-                journal.keep_draws(i, data, executor.call(funnel_draws, arms[i], settings, data))
+            if i in broken:
+                continue
+            try:
+                arrays = executor.call(funnel_draws, arms[i], settings, data)
+            except WorkerDied:
+                arrays = NO_DRAWS
+            journal.keep_draws(i, data, arrays)
     return list(broken.values())
 
 
@@ -341,51 +350,9 @@ def _executor(
             n_workers=n_workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             preload="hiercal.studies._preload",
         ) as cluster,
         Client(cluster) as client,
     ):
         yield OnDask(client)
-
-
-REAL_DATA = "observed"
-
-
-def draws_kept(arm: Arm, settings: Settings, simulations: int) -> list[str]:
-    """Data sets whose draws an arm keeps for the funnel figure.
-
-    The simulation with the smallest between-group scale among the first twenty, where the funnel
-    is narrowest, and the story's real data.
-    """
-    reported = arm.fitter.parameters(arm.story)
-    if not {arm.story.scale, arm.story.groups} <= set(reported):
-        return []
-    scales = [
-        float(simulate(arm.story, settings, i).truth[arm.story.scale])
-        for i in range(min(simulations, 20))
-    ]
-    real = [REAL_DATA] if arm.story.observed is not None else []
-    return [str(int(np.argmin(scales))), *real]
-
-
-def funnel_draws(arm: Arm, settings: Settings, data: str) -> dict[str, np.ndarray]:
-    """Draws of the scale and of the first group, and which diverged, for one data set."""
-    story = arm.story
-    if data == REAL_DATA:
-        assert story.observed is not None
-        observed, seed = story.observed, sampler_seed(arm, settings, data)
-    else:
-        observed = simulate(story, settings, int(data)).data
-        seed = sampler_seed(arm, settings, int(data))
-    fit = fit_data(arm, observed, seed)
-    if fit.error is not None:
-        empty = np.empty(0)
-        return {"scale": empty, "group": empty, "diverging": empty.astype(bool)}
-    scale = fit.draws[story.scale].ravel()
-    diverging = fit.stats.get("diverging", np.zeros(scale.shape, bool)).ravel()
-    return {
-        "scale": scale,
-        "group": fit.draws[story.groups][..., 0].ravel(),
-        "diverging": diverging.astype(bool),
-    }

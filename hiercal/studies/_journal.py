@@ -22,7 +22,7 @@ CREATE TABLE fits (
     arm INTEGER NOT NULL REFERENCES arms,
     simulation INTEGER NOT NULL,
     error TEXT,
-    seconds REAL NOT NULL,
+    seconds REAL,
     divergences INTEGER NOT NULL,
     n_steps INTEGER NOT NULL,
     max_tree_depth INTEGER NOT NULL,
@@ -128,7 +128,7 @@ class Journal:
                 arm,
                 record.simulation,
                 record.error,
-                record.seconds if np.isfinite(record.seconds) else 0.0,
+                record.seconds,
                 record.divergences,
                 record.n_steps,
                 record.max_tree_depth,
@@ -158,21 +158,24 @@ class Journal:
         rows = self._db.execute("SELECT label, quantities FROM arms ORDER BY arm")
         return [(label, json.loads(names)) for label, names in rows]
 
-    def fits(self, arm: int, size: int = 500) -> Iterator[list[FitRecord]]:
-        """An arm's fits in order of simulation, in pieces that fit in memory."""
+    def fits(self, arm: int, simulations: int, size: int = 500) -> Iterator[list[FitRecord]]:
+        """An arm's first simulations in order, in pieces that fit in memory."""
         cursor = self._db.execute(
             "SELECT simulation, error, seconds, divergences, n_steps, max_tree_depth, e_bfmi, "
-            "quantities FROM fits WHERE arm = ? ORDER BY simulation",
-            (arm,),
+            "quantities FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",
+            (arm, simulations),
         )
         while rows := cursor.fetchmany(size):
             yield [
                 FitRecord(
-                    *row[:6],
-                    np.nan if row[6] is None else row[6],
-                    np.frombuffer(row[7], "<f8").reshape(-1, len(COLUMNS)),
+                    simulation,
+                    error,
+                    np.nan if seconds is None else seconds,
+                    *counts,
+                    np.nan if e_bfmi is None else e_bfmi,
+                    np.frombuffer(blob, "<f8").reshape(-1, len(COLUMNS)),
                 )
-                for row in rows
+                for simulation, error, seconds, *counts, e_bfmi, blob in rows
             ]
 
     def keep_draws(self, arm: int, data: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -116,7 +116,7 @@ class Result:
         parts = {name: self.folder / f"{name}.part" for name in (RECORDS, FITS)}
         try:
             for arm, (label, names) in enumerate(arms):
-                for fits in journal.fits(arm):
+                for fits in journal.fits(arm, study.simulations):
                     frames = {
                         RECORDS: _record_frame(
                             label, labels, names, quantities, study.max_rank, fits

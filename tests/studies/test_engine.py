@@ -9,7 +9,7 @@ import pytest
 from hiercal import Result, fitter
 from hiercal.studies import _engine
 from hiercal.studies._engine import RunError
-from hiercal.studies._fits import Settings, simulate
+from hiercal.studies._fits import Settings, sampler_seed, simulate
 from hiercal.studies._journal import JournalError
 
 MOCKS = Path(__file__).parents[1] / "mocks.py"
@@ -42,7 +42,7 @@ def test_summaries_are_those_of_the_draws(mock_study, tmp_path):
     row = run(study, tmp_path).records.set_index("quantity").loc["x"]
     (arm,) = study.arms
     data = simulate(arm.story, Settings.of(study), 0).data
-    seed = _engine.sampler_seed(arm, Settings.of(study), 0)
+    seed = sampler_seed(arm, Settings.of(study), 0)
     draws = arm.fitter.prepare(arm.story)(data, seed).draws["x"][0]
     assert row["truth"] == data["x"]
     assert row["mean"] == pytest.approx(draws.mean(), rel=1e-12)
@@ -172,3 +172,11 @@ def test_batches_grow_to_about_a_second():
     plan.drop(0)
     assert plan.next().arm == 1
     assert plan.next() is None
+
+
+def test_fewer_simulations_show_the_first_of_a_longer_run(mock_study, tmp_path):
+    run(mock_study(simulations=50), tmp_path / "long")
+    first = run(mock_study(simulations=20), tmp_path / "long").records
+    pd.testing.assert_frame_equal(
+        first, run(mock_study(simulations=20), tmp_path / "short").records, check_exact=True
+    )

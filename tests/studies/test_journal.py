@@ -26,7 +26,9 @@ def test_what_goes_in_comes_out(tmp_path):
         assert journal.done(0) == {1, 2, 3}
         assert journal.done(1) == set()
         assert journal.tally(0, 10) == (3, 1, 3)
-        (fits,) = journal.fits(0)
+        (fits,) = journal.fits(0, 10)
+        ((first,),) = journal.fits(0, 2)
+    assert first.simulation == 1
     assert [fit.simulation for fit in fits] == [1, 2, 3]
     assert [fit.error for fit in fits] == [None, "broke", None]
     np.testing.assert_array_equal(fits[0].values, record(1, 0.1).values)
@@ -37,7 +39,7 @@ def test_a_fit_is_kept_once_as_it_first_came(tmp_path):
         journal.claim(*STUDY)
         journal.add(0, [record(1, 0.1)])
         journal.add(0, [record(1, 0.9), record(2, 0.2)])
-        (fits,) = journal.fits(0)
+        (fits,) = journal.fits(0, 10)
     assert [fit.values[0, 0] for fit in fits] == [0.1, 0.2]
 
 

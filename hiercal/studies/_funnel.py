@@ -1,0 +1,49 @@
+"""Draws kept for the funnel figure, of one simulation and of the real data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hiercal.studies._fits import Settings, fit_data, sampler_seed, simulate
+from hiercal.studies._study import Arm
+
+REAL_DATA = "observed"
+NO_DRAWS = {"scale": np.empty(0), "group": np.empty(0), "diverging": np.empty(0, bool)}
+
+
+def draws_kept(arm: Arm, settings: Settings, simulations: int) -> list[str]:
+    """Data sets whose draws an arm keeps for the funnel figure.
+
+    The simulation with the smallest between-group scale among the first twenty, where the funnel
+    is narrowest, and the story's real data.
+    """
+    reported = arm.fitter.parameters(arm.story)
+    if not {arm.story.scale, arm.story.groups} <= set(reported):
+        return []
+    scales = [
+        float(simulate(arm.story, settings, i).truth[arm.story.scale])
+        for i in range(min(simulations, 20))
+    ]
+    real = [REAL_DATA] if arm.story.observed is not None else []
+    return [str(int(np.argmin(scales))), *real]
+
+
+def funnel_draws(arm: Arm, settings: Settings, data: str) -> dict[str, np.ndarray]:
+    """Draws of the scale and of the first group, and which diverged, for one data set."""
+    story = arm.story
+    if data == REAL_DATA:
+        assert story.observed is not None
+        observed, seed = story.observed, sampler_seed(arm, settings, data)
+    else:
+        observed = simulate(story, settings, int(data)).data
+        seed = sampler_seed(arm, settings, int(data))
+    fit = fit_data(arm, observed, seed)
+    if fit.error is not None:
+        return NO_DRAWS
+    scale = fit.draws[story.scale].ravel()
+    diverging = fit.stats.get("diverging", np.zeros(scale.shape, bool)).ravel()
+    return {
+        "scale": scale,
+        "group": fit.draws[story.groups][..., 0].ravel(),
+        "diverging": diverging.astype(bool),
+    }
