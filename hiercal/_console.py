@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
 TAILS = (0.055, 0.945)
+WIDTHS = {"arm": 31, "verdict": 13}
+"""Columns that are never cut, and how wide they are at least."""
 SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
 
 
@@ -223,7 +225,7 @@ def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
         table.add_column(
             column,
             justify="left" if i == 0 or words or not numeric else "right",
-            no_wrap=column == "arm",
-            min_width=31 if column == "arm" else None,
+            no_wrap=column in WIDTHS,
+            min_width=WIDTHS.get(column),
         )
     return table
