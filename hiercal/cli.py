@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,5 +179,4 @@ def _interrupt_on_termination() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("COLUMNS", "100")
     main()

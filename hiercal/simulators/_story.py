@@ -152,10 +152,6 @@ class Story(ABC):
         (dim,) = dims
         return [f"{parameter}[{label}]" for label in self.coords[dim]]
 
-    def options(self) -> dict[str, Any]:
-        """The design constants that differ from the defaults."""
-        return changed_fields(self)
-
 
 def changed_fields(instance: Any) -> dict[str, Any]:
     """Fields of a dataclass instance whose values are not the defaults."""
