@@ -68,7 +68,8 @@ def fit_real_data(
     fit = fit_data(arm, data, seed)
     rng = stream(seed, "real data", arm.key)
     quantities = story.quantities(fit.draws, data, rng) if fit.error is None else {}
-    return Fitted(arm.label, story, fit, quantities, story.exact(data))
+    exact = story.exact(data, getattr(fitter, "model", "noncentred"))
+    return Fitted(arm.label, story, fit, quantities, exact)
 
 
 def _read(path: Path) -> Any:

@@ -82,14 +82,18 @@ def test_simulations_extend_a_run(config, tmp_path):
         (("run", "{config}", "--simulations", "-3"), "-3 is not in the range"),
         (("show", "."), "not the folder of a run"),
         (("fit", "eight_skools"), "did you mean 'eight_schools'"),
-        (("fit", "eight_schools", "--fitter", "exact", "--model", "centred"), "leave --model out"),
+        (("fit", "eight_schools", "--fitter", "exact", "--model", "centered"), "mean 'centred'"),
+        (
+            ("fit", "eight_schools", "--fitter", "{mocks}:Known", "--model", "x"),
+            "leave --model out",
+        ),
         (("fit", "eight_schools", "--model", "centered"), "did you mean 'centred'"),
         (("fit", "eight_schools", "--data", "no.csv"), "there is no file no.csv"),
         (("list", "story"), "'story' is not one of"),
     ],
 )
-def test_mistakes_exit_with_2_and_one_message(config, args, message):
-    done = invoke(*(arg.format(config=config()) for arg in args))
+def test_mistakes_exit_with_2_and_one_message(config, mocks_file, args, message):
+    done = invoke(*(arg.format(config=config(), mocks=mocks_file) for arg in args))
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output

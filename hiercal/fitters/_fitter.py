@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 from abc import ABC, abstractmethod
@@ -96,6 +97,17 @@ class Fitter(ABC):
                     f"install it with: pip install 'hiercal[{self.extra}]'",
                     name=package,
                 )
+
+
+def reported(story: Story, model: str) -> tuple[str, ...]:
+    """The parameters that fits of a story's model report, or a ValueError."""
+    if model not in story.models:
+        close = difflib.get_close_matches(model, story.models, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(
+            f"story {story.name} has no model {model!r}; {hint}it has {', '.join(story.models)}"
+        )
+    return story.models[model]
 
 
 def whole(fitter: Fitter, story: Story, fit: Fit) -> Fit:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hiercal.fitters._fitter import Fitter, at_least
+import numpy as np
+
+from hiercal.fitters._fitter import Fitter, at_least, reported
 
 if TYPE_CHECKING:
     from hiercal.simulators import Story
@@ -54,11 +56,20 @@ class NutsFitter(Fitter):
         return self.chains, self.draws
 
     def parameters(self, story: Story) -> tuple[str, ...]:
-        if self.model not in story.models:
-            close = difflib.get_close_matches(self.model, story.models, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(
-                f"story {story.name} has no model {self.model!r}; "
-                f"{hint}it has {', '.join(story.models)}"
-            )
-        return story.models[self.model]
+        return reported(story, self.model)
+
+    def sampled(self, story: Story) -> tuple[str, ...]:
+        """Those of the parameters reported that the model does not integrate out."""
+        integrated = story.integrated.get(self.model, ())
+        return tuple(name for name in self.parameters(story) if name not in integrated)
+
+    def completed(
+        self,
+        story: Story,
+        draws: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
+        seed: int,
+    ) -> dict[str, np.ndarray]:
+        """The draws with those of the parameters that the model integrates out."""
+        rng = np.random.default_rng([seed, 1])
+        return {**draws, **story.draw_integrated(draws, data, self.model, rng)}

@@ -9,20 +9,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from hiercal.fitters._fitter import Fit, Fitter, Refit, at_least
+from hiercal.fitters._fitter import Fit, Fitter, Refit, at_least, reported
 from hiercal.simulators import Story
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exact(Fitter):
-    """Independent draws from the story's exact posterior.
+    """Independent draws from the exact posterior of one of the story's models.
 
     Parameters
     ----------
+    model : str
+        Codings of the same model, such as ``centred`` and ``noncentred``, have the same posterior.
     draws : int
         Draws for each data set.
     """
 
+    model: str = "noncentred"
     draws: int = 1000
 
     name: ClassVar = "exact"
@@ -32,7 +35,7 @@ class Exact(Fitter):
 
     @property
     def label(self) -> str:
-        return self.name
+        return self.name if self.model == "noncentred" else f"{self.name}-{self.model}"
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -48,14 +51,16 @@ class Exact(Fitter):
                 f"story {story.name} has no exact posterior; leave the fitter 'exact' out, "
                 "or choose a story that has one: hiercal list stories"
             )
-        return tuple(story.dims)
+        return reported(story, self.model)
 
     def prepare(self, story: Story) -> Refit:
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
             start = time.perf_counter()
-            reference = story.exact(data)
+            reference = story.exact(data, self.model)
             if reference is None:
-                raise ValueError(f"story {story.name} has no exact posterior for these data")
+                raise ValueError(
+                    f"story {story.name} has no exact posterior of its model {self.model} here"
+                )
             draws = reference.draws(self.draws, np.random.default_rng(seed))
             one_chain = {name: values[None] for name, values in draws.items()}
             return Fit(one_chain, {}, time.perf_counter() - start)

@@ -37,7 +37,7 @@ class NumPyro(NutsFitter):
         from numpyro.infer import MCMC, NUTS
 
         numpyro.enable_x64()
-        parameters = self.parameters(story)
+        sampled = self.sampled(story)
         model = story.numpyro_model(self.model)
 
         def chain(key, data):
@@ -47,7 +47,7 @@ class NumPyro(NutsFitter):
             mcmc = MCMC(kernel, num_warmup=self.tune, num_samples=self.draws, progress_bar=False)
             mcmc.run(key, extra_fields=("num_steps", "energy"), **data)
             samples = mcmc.get_samples()
-            return {name: samples[name] for name in parameters}, mcmc.get_extra_fields()
+            return {name: samples[name] for name in sampled}, mcmc.get_extra_fields()
 
         # map, not vmap: under vmap every chain waits for the longest trajectory of all
         run = jax.jit(
@@ -67,6 +67,7 @@ class NumPyro(NutsFitter):
                 "n_steps": n_steps,
                 "energy": extra["energy"],
             }
+            draws = self.completed(story, draws, data, seed)
             return Fit(draws, stats, time.perf_counter() - start)
 
         return refit

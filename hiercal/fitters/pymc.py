@@ -52,12 +52,12 @@ class PyMC(NutsFitter):
         _persist_compiled_code()
         blank = story.simulate(np.random.default_rng(0)).data
         model = story.pymc_model(blank, self.model)
-        names = self.parameters(story)
-        return self._nutpie(model, names) if self.sampler == "nutpie" else self._nuts(model, names)
+        return self._nutpie(model, story) if self.sampler == "nutpie" else self._nuts(model, story)
 
-    def _nutpie(self, model: pm.Model, names: tuple[str, ...]) -> Refit:
+    def _nutpie(self, model: pm.Model, story: Story) -> Refit:
         import nutpie
 
+        names = self.sampled(story)
         compiled: Any = nutpie.compile_pymc_model(model)
 
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
@@ -83,12 +83,15 @@ class PyMC(NutsFitter):
             fit_stats = {
                 name: _stack(stats, _NUTPIE_NAMES.get(name, name), kept, ()) for name in STATISTICS
             }
+            fit_draws = self.completed(story, fit_draws, data, seed)
             return Fit(fit_draws, fit_stats, time.perf_counter() - start)
 
         return refit
 
-    def _nuts(self, model: pm.Model, names: tuple[str, ...]) -> Refit:
+    def _nuts(self, model: pm.Model, story: Story) -> Refit:
         import pymc as pm
+
+        names = self.sampled(story)
 
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
             start = time.perf_counter()
@@ -115,8 +118,9 @@ class PyMC(NutsFitter):
             finally:
                 logger.setLevel(level)
             posterior, stats = trace["posterior"], trace["sample_stats"]
+            fit_draws = {name: posterior[name].to_numpy() for name in names}
             return Fit(
-                {name: posterior[name].to_numpy() for name in names},
+                self.completed(story, fit_draws, data, seed),
                 {name: stats[name].to_numpy() for name in STATISTICS},
                 time.perf_counter() - start,
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,8 +44,10 @@ class Story(ABC):
     ----------------
     name : what the catalogue and arm labels call it.
     models : each model's name and the parameters that its fits report.
-    dims : each parameter's dimensions, () for a scalar.
+    dims : each parameter's dimensions, () for a scalar; those of `groups` begin with the groups'.
     scale, groups : the between-group scale and the group effects among the parameters.
+    integrated : parameters that a model integrates out; they are drawn after sampling.
+    unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
 
     A story's three codings (``simulate``, ``pymc_model``, ``numpyro_model``) share no sampling or
     density code: their independence is what makes simulation-based calibration a check.
@@ -54,6 +58,8 @@ class Story(ABC):
     dims: ClassVar[Mapping[str, tuple[str, ...]]]
     scale: ClassVar[str]
     groups: ClassVar[str]
+    integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    unreliable: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
@@ -100,9 +106,32 @@ class Story(ABC):
     def numpyro_model(self, model: str) -> Callable[..., None]:
         """The model in NumPyro, a function of the data by keyword, each None by default."""
 
-    def exact(self, data: Mapping[str, Any]) -> Reference | None:
-        """The exact posterior under the story's own model, or None where it is intractable."""
+    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference | None:
+        """The exact posterior of one of the models, or None where it is intractable."""
         return None
+
+    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Group effects (..., *dims) of groups that are all alike, given the population."""
+        raise NotImplementedError(f"{self.name} has no model complete_pooling")
+
+    def draw_integrated(
+        self,
+        draws: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
+        model: str,
+        rng: np.random.Generator,
+    ) -> Arrays:
+        """Draw the parameters that `model` integrates out, given those that it samples."""
+        return {}
+
+    def log_joint(
+        self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], model: str
+    ) -> np.ndarray:
+        """Log density (...) of the data and of what `model` samples, up to a constant."""
+        prior = self.log_prior(draws, model)
+        if model == "complete_pooling":
+            draws = {**draws, self.groups: self.pooled(draws)}
+        return prior + self.log_likelihood(draws, data).sum(axis=-1)
 
     def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
         """The effect of a group not seen, drawn from the population; empty if there is none."""
@@ -135,11 +164,9 @@ class Story(ABC):
         for name, dims in self.dims.items():
             if name not in draws:
                 continue
-            if not dims:
-                scalars[name] = draws[name]
-            else:
-                columns = np.moveaxis(draws[name], -1, 0)
-                scalars |= dict(zip(self.labels(name), columns, strict=True))
+            values = draws[name]
+            flat = values.reshape(*values.shape[: values.ndim - len(dims)], -1)
+            scalars |= dict(zip(self.labels(name), np.moveaxis(flat, -1, 0), strict=True))
         scalars |= self.new_group(draws, rng)
         scalars["log_lik"] = self.log_likelihood(draws, data).sum(axis=-1)
         return scalars
@@ -149,8 +176,8 @@ class Story(ABC):
         dims = self.dims[parameter]
         if not dims:
             return [parameter]
-        (dim,) = dims
-        return [f"{parameter}[{label}]" for label in self.coords[dim]]
+        places = itertools.product(*(self.coords[dim] for dim in dims))
+        return [f"{parameter}[{','.join(place)}]" for place in places]
 
 
 def changed_fields(instance: Any) -> dict[str, Any]:
@@ -166,3 +193,65 @@ def positive(owner: str, field: str, value: float) -> None:
     """Raise a ValueError unless `value` is a finite number above zero."""
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{owner}: {field} is {value!r}; give a finite number above 0")
+
+
+def at_least_two_groups(owner: str, field: str, n: int) -> None:
+    """Raise a ValueError unless there are two groups or more."""
+    if n < 2:
+        raise ValueError(f"{owner}: {field} has {n} value(s); a hierarchy needs two or more")
+
+
+def only(owner: str, data: Mapping[str, Any], field: str, meaning: str) -> Any:
+    """The one array that `data` hold, or a ValueError."""
+    if set(data) != {field}:
+        raise ValueError(f"{owner}: data are {sorted(data)}; give {field}, {meaning}")
+    return data[field]
+
+
+def finite(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str) -> np.ndarray:
+    """`values` as floats of this shape, or a ValueError; `why` says what the shape comes from."""
+    array = np.asarray(values, float)
+    if array.shape != shape:
+        raise ValueError(f"{owner}: {field} has shape {array.shape}; {why} asks for {shape}")
+    if not np.isfinite(array).all():
+        where = ", ".join(f"{field}{list(map(int, i))}" for i in np.argwhere(~np.isfinite(array)))
+        raise ValueError(f"{owner}: {where} not finite; every value must be a finite number")
+    return array
+
+
+def counts(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str) -> np.ndarray:
+    """`values` as counts of this shape, or a ValueError."""
+    array = finite(owner, field, values, shape, why)
+    if (wrong := np.argwhere((array < 0) | (array != np.floor(array)))).size:
+        at = tuple(map(int, wrong[0]))
+        raise ValueError(
+            f"{owner}: {field}{list(at)} is {array[at]:g}; give a whole number of at least 0"
+        )
+    return array.astype(np.int64)
+
+
+def group_names(owner: str, field: str, given: tuple[str, ...], n: int) -> tuple[str, ...]:
+    """Names of `n` groups: those given, or letters where they suffice, or numbers from 1."""
+    if not given:
+        letters = string.ascii_uppercase
+        return tuple(letters[:n] if n <= len(letters) else map(str, range(1, n + 1)))
+    if len(given) != n:
+        raise ValueError(f"{owner}: {len(given)} names in {field} for {n} groups; give one each")
+    if len(set(given)) < n:
+        raise ValueError(f"{owner}: {field} {given} repeat a name; make them unique")
+    return given
+
+
+def columns(owner: str, frame: pd.DataFrame, needed: tuple[str, ...], layout: str) -> None:
+    """Raise a ValueError unless the table has the columns needed."""
+    missing = [column for column in needed if column not in frame]
+    if missing:
+        raise ValueError(
+            f"{owner}: no column {' or '.join(missing)} among "
+            f"{', '.join(map(str, frame.columns))}; give {layout}"
+        )
+
+
+def log_normal(x: np.ndarray, mean: Any, sd: Any) -> np.ndarray:
+    """Log density of N(mean, sd^2)."""
+    return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)

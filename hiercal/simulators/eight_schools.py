@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from hiercal.simulators._reference import NormalNormal
-from hiercal.simulators._story import Arrays, Simulation, Story, positive
+from hiercal.simulators._mixed_model import CrossProducts, MixedModel
+from hiercal.simulators._normal_normal import NormalNormal
+from hiercal.simulators._reference import Reference
+from hiercal.simulators._story import (
+    Arrays,
+    Simulation,
+    Story,
+    at_least_two_groups,
+    columns,
+    finite,
+    group_names,
+    log_normal,
+    only,
+    positive,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,32 +80,16 @@ class EightSchools(Story):
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigma", tuple(float(s) for s in self.sigma))
         object.__setattr__(self, "schools", tuple(str(s) for s in self.schools))
-        n = len(self.sigma)
-        if n < 2:
-            raise ValueError(
-                f"eight_schools: sigma has {n} value(s); a hierarchy needs two or more"
-            )
+        at_least_two_groups(self.name, "sigma", len(self.sigma))
         for i, s in enumerate(self.sigma):
-            positive("eight_schools", f"sigma[{i}]", s)
-        positive("eight_schools", "mu_scale", self.mu_scale)
-        positive("eight_schools", "tau_scale", self.tau_scale)
-        if self.schools and len(self.schools) != n:
-            raise ValueError(
-                f"eight_schools: {len(self.schools)} schools for {n} values of sigma; give one each"
-            )
-        if len(set(self.schools)) < len(self.schools):
-            raise ValueError(
-                f"eight_schools: schools {self.schools} repeat a name; make them unique"
-            )
+            positive(self.name, f"sigma[{i}]", s)
+        positive(self.name, "mu_scale", self.mu_scale)
+        positive(self.name, "tau_scale", self.tau_scale)
+        group_names(self.name, "schools", self.schools, len(self.sigma))
 
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
-        n = len(self.sigma)
-        letters = string.ascii_uppercase[:n]
-        return {
-            "school": self.schools
-            or tuple(letters if len(letters) == n else map(str, range(1, n + 1)))
-        }
+        return {"school": group_names(self.name, "schools", self.schools, len(self.sigma))}
 
     @property
     def observed(self) -> Arrays | None:
@@ -103,13 +99,8 @@ class EightSchools(Story):
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
         """Read columns ``y`` and ``sigma`` and, if there is one, ``school``: a row per school."""
-        missing = [column for column in ("y", "sigma") if column not in frame]
-        if missing:
-            raise ValueError(
-                f"eight_schools: no column {' or '.join(missing)} among "
-                f"{', '.join(map(str, frame.columns))}; give a row per school with "
-                "columns y, sigma and optionally school"
-            )
+        layout = "a row per school with columns y, sigma and optionally school"
+        columns(cls.name, frame, ("y", "sigma"), layout)
         schools = tuple(frame["school"].astype(str)) if "school" in frame else ()
         story = cls(sigma=tuple(frame["sigma"]), schools=schools)
         return story, story.check({"y": frame["y"].to_numpy()})
@@ -122,29 +113,18 @@ class EightSchools(Story):
         return Simulation({"mu": np.array(mu), "tau": np.array(tau), "theta": theta}, {"y": y})
 
     def check(self, data: Mapping[str, Any]) -> Arrays:
-        if set(data) != {"y"}:
-            raise ValueError(
-                f"eight_schools: data are {sorted(data)}; give y, the estimated effects"
-            )
-        y = np.asarray(data["y"], float)
-        if y.shape != (len(self.sigma),):
-            raise ValueError(
-                f"eight_schools: y has shape {y.shape}; sigma asks for ({len(self.sigma)},), "
-                "one effect a school"
-            )
-        if not np.isfinite(y).all():
-            raise ValueError(f"eight_schools: y is {y}; every effect must be a finite number")
-        return {"y": y}
+        y = only(self.name, data, "y", "the estimated effects")
+        return {"y": finite(self.name, "y", y, (len(self.sigma),), "sigma")}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         if model == "no_pooling":
-            return _log_normal(draws["theta"], 0, self.mu_scale).sum(axis=-1)
-        log_mu = _log_normal(draws["mu"], 0, self.mu_scale)
+            return log_normal(draws["theta"], 0, self.mu_scale).sum(axis=-1)
+        log_mu = log_normal(draws["mu"], 0, self.mu_scale)
         if model == "complete_pooling":
             return log_mu
         tau = draws["tau"]
-        log_tau = np.log(2) + _log_normal(tau, 0, self.tau_scale)
-        log_theta = _log_normal(draws["theta"], draws["mu"][..., None], tau[..., None]).sum(axis=-1)
+        log_tau = np.log(2) + log_normal(tau, 0, self.tau_scale)
+        log_theta = log_normal(draws["theta"], draws["mu"][..., None], tau[..., None]).sum(axis=-1)
         if model == "noncentred":
             log_theta = log_theta + len(self.sigma) * np.log(tau)
         return log_mu + log_tau + log_theta
@@ -152,7 +132,7 @@ class EightSchools(Story):
     def log_likelihood(
         self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
     ) -> np.ndarray:
-        return _log_normal(data["y"], draws["theta"], np.array(self.sigma))
+        return log_normal(data["y"], draws["theta"], np.array(self.sigma))
 
     def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
         if model == "noncentred":
@@ -231,22 +211,36 @@ class EightSchools(Story):
             "complete_pooling": complete_pooling,
         }[model]
 
-    def exact(self, data: Mapping[str, Any]) -> NormalNormal:
-        """Exact posterior of the hierarchical model; see `hiercal.simulators._reference`."""
-        return NormalNormal(
-            self.check(data)["y"],
-            np.array(self.sigma),
-            mu_scale=self.mu_scale,
-            log_prior_tau=lambda tau: -0.5 * (tau / self.tau_scale) ** 2,
-            tau_scale=self.tau_scale,
-            labels=self.coords["school"],
+    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
+        y, sigma = self.check(data)["y"], np.array(self.sigma)
+        if model in ("centred", "noncentred"):
+            return NormalNormal(
+                y,
+                sigma,
+                mu_scale=self.mu_scale,
+                log_prior_tau=lambda tau: -0.5 * (tau / self.tau_scale) ** 2,
+                tau_scale=self.tau_scale,
+                labels=self.coords["school"],
+            )
+        pooled = model == "complete_pooling"
+        loadings = np.ones((len(y), int(pooled)))
+        weighted = CrossProducts.of(
+            np.arange(len(y)), loadings / sigma[:, None], 1 / sigma, y / sigma
         )
+        return MixedModel(
+            weighted,
+            coefficients={"mu": (0.0, self.mu_scale)} if pooled else {},
+            scale=0.0 if pooled else self.mu_scale,
+            noise=1.0,
+            effect="theta",
+            labels=self.labels("theta"),
+            loadings=loadings,
+        )
+
+    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.repeat(draws["mu"][..., None], len(self.sigma), axis=-1)
 
     def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
         if "tau" not in draws:
             return {}
         return {"theta_new": rng.normal(draws["mu"], draws["tau"])}
-
-
-def _log_normal(x: np.ndarray, mean: Any, sd: Any) -> np.ndarray:
-    return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)

@@ -6,7 +6,7 @@ import pytest
 from scipy import integrate, stats
 
 from hiercal import story
-from hiercal.simulators._reference import NormalNormal
+from hiercal.simulators._normal_normal import NormalNormal
 
 SCHOOLS = story("eight_schools")
 EXACT = SCHOOLS.exact(SCHOOLS.observed)
@@ -150,7 +150,7 @@ def test_unknown_quantities_and_levels_are_refused():
         ({"sigma": (10, float("nan"))}, r"sigma\[1\] is nan"),
         ({"tau_scale": -1}, "tau_scale is -1"),
         ({"mu_scale": float("inf")}, "mu_scale is inf"),
-        ({"schools": ("A", "B")}, "2 schools for 8"),
+        ({"schools": ("A", "B")}, "2 names in schools for 8"),
         ({"schools": ("A",) * 8}, "repeat"),
         ({"sigma": "wide"}, "sigma is 'wide'"),
     ],

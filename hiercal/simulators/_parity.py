@@ -1,0 +1,76 @@
+"""Whether a story's three codings have the same density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from hiercal.simulators._story import Story
+
+TOLERANCE = 1e-6
+
+
+def log_densities(
+    story: Story, model: str, *, points: int = 12, seed: int = 3
+) -> dict[str, np.ndarray]:
+    """Log joint density of the NumPy, PyMC and NumPyro codings at points drawn from the prior.
+
+    Returns
+    -------
+    dict of ndarray, shape (points,)
+        By library: ``numpy``, ``pymc``, ``numpyro``; each up to a constant of its own.
+    """
+    import jax
+    import numpyro
+    from numpyro.infer.util import log_density
+
+    numpyro.enable_x64()
+    drawn = [story.simulate(np.random.default_rng([seed, i])) for i in range(points)]
+    truths = {name: np.stack([each.truth[name] for each in drawn]) for name in drawn[0].truth}
+    data = drawn[0].data
+    latent = story.latent(truths, model)
+    at = [{name: values[i] for name, values in latent.items()} for i in range(points)]
+
+    pymc_model = story.pymc_model(data, model)
+    in_pymc = pymc_model.compile_logp(jacobian=False)
+    code = story.numpyro_model(model)
+    in_numpyro = jax.jit(lambda values: log_density(code, (), data, values)[0])
+    return {
+        "numpy": np.asarray(story.log_joint(truths, data, model), float),
+        "pymc": np.array([in_pymc(_unconstrained(pymc_model, each)) for each in at]),
+        "numpyro": np.array([float(in_numpyro(each)) for each in at]),
+    }
+
+
+def disagreement(story: Story, model: str, library: str = "", **options: int) -> float:
+    """Largest difference from the NumPy coding, relative to the density, up to a constant.
+
+    Codings agree where it is below `TOLERANCE`. `library` is ``pymc`` or ``numpyro``; both by
+    default.
+    """
+    found = log_densities(story, model, **options)
+    by_hand = found.pop("numpy")
+    others = [found[library]] if library else list(found.values())
+    worst = 0.0
+    for other in others:
+        difference = other - by_hand
+        gap = abs(difference - difference[0]).max() / abs(by_hand).max()
+        worst = max(worst, float(gap) if np.isfinite(gap) else np.inf)
+    return worst
+
+
+def _unconstrained(model: pm.Model, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values of a PyMC model's free variables on the scale that its density takes."""
+    found = {}
+    for variable in model.free_RVs:
+        value = np.asarray(values[variable.name])
+        transform = model.rvs_to_transforms[variable]
+        if transform is not None:
+            value = transform.forward(value, *variable.owner.inputs).eval()
+        found[model.rvs_to_values[variable].name] = value
+    return found
