@@ -49,9 +49,16 @@ class Axis:
     log_slope: Callable[[np.ndarray], np.ndarray]
 
 
-def real(name: str, low: float, high: float) -> Axis:
-    """A real number, searched for from `low` to `high`."""
-    return Axis(name, low, high, np.asarray, np.asarray, np.zeros_like)
+def real(name: str, centre: float, size: float) -> Axis:
+    """A real number within a few times `size` of `centre`: x = centre + size sinh(u) / 4."""
+    return Axis(
+        name,
+        -4.0,
+        4.0,
+        lambda u: centre + size * np.sinh(u) / 4,
+        lambda x: np.arcsinh(4 * (x - centre) / size),
+        lambda u: np.log(size * np.cosh(u) / 4),
+    )
 
 
 def positive_axis(name: str, size: float) -> Axis:

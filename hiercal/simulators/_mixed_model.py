@@ -11,6 +11,8 @@ import numpy as np
 
 from hiercal.simulators._grid import Conditional, Grid, GridReference, normal, positive_axis
 
+ROUNDING = 10 * np.finfo(float).eps
+
 
 @dataclass(frozen=True)
 class CrossProducts:
@@ -86,6 +88,8 @@ class MixedModel(GridReference):
         Added to the group effects; to be subtracted from y beforehand, times x.
     new : tuple of str and sequence of float, optional
         Name of the effect of a group not seen, and its loadings.
+    fixed : dict of str to float, optional
+        Parameters that the model takes as known; they are among the draws.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class MixedModel(GridReference):
         loadings: np.ndarray,
         offset: float = 0.0,
         new: tuple[str, Sequence[float]] | None = None,
+        fixed: Mapping[str, float] | None = None,
     ) -> None:
         self._data = data
         self._coefficients = tuple(coefficients)
@@ -107,7 +112,7 @@ class MixedModel(GridReference):
         self._prior_mean, self._prior_precision = prior[:, 0], np.diag(prior[:, 1] ** -2.0)
         self._scale, self._noise = scale, noise
         self._effect, self._labels, self._loadings = effect, tuple(labels), loadings
-        self._offset, self._new = offset, new
+        self._offset, self._new, self._fixed = offset, new, fixed or {}
         free = [each for each in (scale, noise) if isinstance(each, Scale)]
         self.grid = Grid(self._log_density, [positive_axis(each.name, each.size) for each in free])
 
@@ -152,7 +157,9 @@ class MixedModel(GridReference):
         )
         explained = (moment * _solve(precision, moment)).sum(axis=1)
         log_prior = sum(each.log_prior(hyper[each.name]) for each in free)
-        return log_prior - (log_determinants + misfit - explained) / 2
+        found = log_prior - (log_determinants + misfit - explained) / 2
+        # where the noise is 1e-7 of the data, the misfit is lost to rounding
+        return np.where(variance > ROUNDING * data.yy.sum(), found, -np.inf)
 
     @cached_property
     def _at_nodes(self) -> tuple[np.ndarray, ...]:
@@ -187,7 +194,8 @@ class MixedModel(GridReference):
         effect += np.sqrt(k) * noise[:, None] * rng.standard_normal(k.shape)
         effect += self._offset + beta @ self._loadings.T
         named = dict(zip(self._coefficients, beta.T, strict=True))
-        return named | hyper | {self._effect: effect}
+        known = {name: np.full(n, value) for name, value in self._fixed.items()}
+        return named | hyper | known | {self._effect: effect}
 
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
