@@ -20,6 +20,7 @@ class Revealing(Story):
     name: ClassVar = "revealing"
     models: ClassVar = {"centred": ("x", "g")}
     dims: ClassVar = {"x": (), "g": ("group",)}
+    design: ClassVar = ()
     scale: ClassVar = "x"
     groups: ClassVar = "g"
 

@@ -23,7 +23,7 @@ from hiercal.simulators._reference import Reference
 
 LOG_NEGLIGIBLE = -32.0
 NEGLIGIBLE = 1e-14
-ZOOMS = 12
+ZOOMS = 25
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,13 @@ class Grid:
             coordinates = [np.linspace(low, high, scan) for low, high in box]
             log_density = self._log_density(_tensor(coordinates)).reshape([scan] * len(box))
             held = log_density > log_density.max() + LOG_NEGLIGIBLE
+            top = np.unravel_index(log_density.argmax(), log_density.shape)
             before, box = box, []
             for i, u in enumerate(coordinates):
                 inside = np.flatnonzero(held.any(axis=tuple(j for j in range(held.ndim) if j != i)))
-                step = u[1] - u[0]
-                box.append((float(u[inside[0]] - step), float(u[inside[-1]] + step)))
+                cell, width = u[1] - u[0], u[-1] - u[0]
+                below, above = (width if top[i] == end else cell for end in (0, scan - 1))
+                box.append((float(u[inside[0]] - below), float(u[inside[-1]] + above)))
             changes = (
                 max(abs(low - a), abs(high - b)) / (b - a)
                 for (low, high), (a, b) in zip(box, before, strict=True)

@@ -45,6 +45,7 @@ class Story(ABC):
     name : what the catalogue and arm labels call it.
     models : each model's name and the parameters that its fits report.
     dims : each parameter's dimensions, () for a scalar; those of `groups` begin with the groups'.
+    design : the fields that hold an entry for each group, or the number of groups.
     scale, groups : the between-group scale and the group effects among the parameters.
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
@@ -56,6 +57,7 @@ class Story(ABC):
     name: ClassVar[str]
     models: ClassVar[Mapping[str, tuple[str, ...]]]
     dims: ClassVar[Mapping[str, tuple[str, ...]]]
+    design: ClassVar[tuple[str, ...]]
     scale: ClassVar[str]
     groups: ClassVar[str]
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -158,7 +160,7 @@ class Story(ABC):
         -------
         dict of ndarray, shape (...)
             The joint log likelihood catches posteriors that ignore part of the data, which every
-            marginal passes (Modrák et al. 2023).
+            marginal passes (Modrák et al. 2023); a story without data has its log prior instead.
         """
         scalars = {}
         for name, dims in self.dims.items():
@@ -168,8 +170,25 @@ class Story(ABC):
             flat = values.reshape(*values.shape[: values.ndim - len(dims)], -1)
             scalars |= dict(zip(self.labels(name), np.moveaxis(flat, -1, 0), strict=True))
         scalars |= self.new_group(draws, rng)
-        scalars["log_lik"] = self.log_likelihood(draws, data).sum(axis=-1)
+        pointwise = self.log_likelihood(draws, data)
+        if pointwise.shape[-1]:
+            scalars["log_lik"] = pointwise.sum(axis=-1)
+        else:
+            scalars["log_prior"] = self.log_prior(draws)
         return scalars
+
+    def resized(self, n_groups: int) -> Self:
+        """The same story with this many groups: its design over and over, groups renamed."""
+        changes: dict[str, Any] = {}
+        for field in self.design:
+            entries = getattr(self, field)
+            if isinstance(entries, int):
+                changes[field] = n_groups
+            elif entries and isinstance(entries[0], str):
+                changes[field] = ()
+            else:
+                changes[field] = tuple(itertools.islice(itertools.cycle(entries), n_groups))
+        return dataclasses.replace(self, **changes)  # ty: ignore[invalid-argument-type]
 
     def labels(self, parameter: str) -> list[str]:
         """Names of a parameter's scalars: ``["tau"]`` or ``["theta[A]", "theta[B]", ...]``."""
@@ -228,6 +247,14 @@ def counts(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str
             f"{owner}: {field}{list(at)} is {array[at]:g}; give a whole number of at least 0"
         )
     return array.astype(np.int64)
+
+
+def group_sizes(owner: str, field: str, values: Any) -> tuple[int, ...]:
+    """`values` as whole numbers of at least 1, or a ValueError."""
+    for i, n in enumerate(values):
+        if isinstance(n, bool) or not float(n).is_integer() or n < 1:
+            raise ValueError(f"{owner}: {field}[{i}] is {n!r}; give a whole number of at least 1")
+    return tuple(int(n) for n in values)
 
 
 def group_names(owner: str, field: str, given: tuple[str, ...], n: int) -> tuple[str, ...]:

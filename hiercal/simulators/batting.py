@@ -89,6 +89,7 @@ class Batting(Story):
         "complete_pooling": ("mu", "theta"),
     }
     dims: ClassVar = {"mu": (), "tau": (), "theta": ("player",)}
+    design: ClassVar = ("at_bats", "players")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
 

@@ -74,6 +74,7 @@ class EightSchools(Story):
         "complete_pooling": ("mu", "theta"),
     }
     dims: ClassVar = {"mu": (), "tau": (), "theta": ("school",)}
+    design: ClassVar = ("sigma", "schools")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
 

@@ -50,6 +50,7 @@ class Funnel(Story):
     name: ClassVar = "funnel"
     models: ClassVar = {"centred": ("v", "sigma", "x"), "noncentred": ("v", "sigma", "x")}
     dims: ClassVar = {"v": (), "sigma": (), "x": ("coordinate",)}
+    design: ClassVar = ("n",)
     scale: ClassVar = "sigma"
     groups: ClassVar = "x"
     unreliable: ClassVar = ("centred",)

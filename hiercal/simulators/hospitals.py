@@ -79,6 +79,7 @@ class Hospitals(Story):
         "complete_pooling": ("mu_log", "lambda"),
     }
     dims: ClassVar = {"mu_log": (), "sigma_log": (), "lambda": ("hospital",)}
+    design: ClassVar = ("exposure", "hospitals")
     scale: ClassVar = "sigma_log"
     groups: ClassVar = "lambda"
 

@@ -70,6 +70,7 @@ class Instructors(Story):
         "complete_pooling": ("mu", "sigma", "theta"),
     }
     dims: ClassVar = {"mu": (), "tau": (), "sigma": (), "theta": ("instructor",)}
+    design: ClassVar = ("sizes", "instructors")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
 

@@ -87,6 +87,7 @@ class PrivateSchools(Story):
         "complete_pooling": ("mu", "beta", "theta"),
     }
     dims: ClassVar = {"mu": (), "beta": (), "tau": (), "theta": ("school",)}
+    design: ClassVar = ("sigma", "x", "schools")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
 

@@ -78,6 +78,7 @@ class Slopes(Story):
         "complete_pooling": ("mu_slope", "noise", "slope"),
     }
     dims: ClassVar = {"mu_slope": (), "sigma_slope": (), "noise": (), "slope": ("group",)}
+    design: ClassVar = ("x", "group_labels")
     scale: ClassVar = "sigma_slope"
     groups: ClassVar = "slope"
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from hiercal import catalogue, fitter, story
+from hiercal.fitters._fitter import whole
 from hiercal.sbc.efficiency import diagnostics
 from hiercal.simulators._parity import TOLERANCE, disagreement
 
@@ -83,6 +84,39 @@ def test_bad_data_are_refused_before_any_sampler_starts(name):
     if data:
         with pytest.raises(ValueError, match=name):
             one.check({})
+
+
+@pytest.mark.parametrize("n_groups", [3, 500])
+@pytest.mark.parametrize("name", STORIES)
+def test_any_number_of_groups(name, n_groups):
+    one = story(name).resized(n_groups)
+    assert len(one.labels(one.groups)) % n_groups == 0
+    drawn, truths = simulations(one, 3)
+    assert truths[one.groups].shape[:2] == (3, n_groups)
+    for simulation in drawn:
+        one.check(simulation.data)
+    for model in one.models:
+        assert np.isfinite(one.log_joint(truths, drawn[0].data, model)).all()
+    exact = one.exact(drawn[0].data) if n_groups == 3 else None
+    if exact is not None:
+        assert np.isfinite(exact.quantile(one.labels(one.groups)[-1], 0.5))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_one_group_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name}: .*(two or more|at least 2)"):
+        story(name).resized(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STORIES)
+def test_hundreds_of_groups_are_fitted(name):
+    one = story(name).resized(500)
+    data = one.simulate(np.random.default_rng(0)).data
+    short = fitter("numpyro", model="noncentred", draws=20, tune=20, max_treedepth=4)
+    fit = whole(short, one, short.prepare(one)(data, 1))
+    assert fit.error is None
+    assert np.ptp(fit.draws[one.scale]) > 0
 
 
 @pytest.mark.parametrize("name", STORIES)
