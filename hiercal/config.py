@@ -37,6 +37,7 @@ class StudyConfig(BaseModel):
     seed: int = 0
     max_rank: int = 99
     level: float = 0.89
+    groups: str = "each"
 
 
 def read(path: str | os.PathLike[str], **overrides: Any) -> Study:
@@ -82,6 +83,7 @@ def _study(config: StudyConfig, stem: str) -> Study:
         name=config.name or stem,
         max_rank=config.max_rank,
         level=config.level,
+        groups=config.groups,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from hiercal.fitters._fitter import Refit, failed, whole
 from hiercal.sbc import coverage, efficiency
 from hiercal.sbc.ranks import effective_ranks, ranks, thin
 from hiercal.simulators import Simulation, Story
+from hiercal.studies._groups import DIAGNOSTICS, pooled_effects, summarised
 from hiercal.studies._random import digest, stream
 from hiercal.studies._study import Arm, Study, story_key
 
@@ -44,10 +46,11 @@ class Settings:
     seed: int
     max_rank: int
     level: float
+    groups: str = "each"
 
     @classmethod
     def of(cls, study: Study) -> Settings:
-        return cls(study.seed, study.max_rank, study.level)
+        return cls(study.seed, study.max_rank, study.level, study.groups)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,13 @@ class FitRecord:
         Smallest energy Bayesian fraction of missing information over chains; NaN where not NUTS.
     values : ndarray, shape (n_quantities, len(COLUMNS))
         Of a failed fit only the truth is finite.
+    ess_bulk_min, ess_tail_min, r_hat_max : float
+        The worst of all quantities and all single group effects; a quantity that is the same in
+        all draws has no R-hat and is left out of it. NaN of a failed fit.
+    group_ranks : ndarray, shape (max_rank + 1,), or None
+        How many single group effects had each rank, where they are not quantities themselves.
+    group_covariance : ndarray, shape (4, 4), or None
+        Covariance of their mean scores, see `hiercal.sbc.pooled.pooled_test`.
     """
 
     simulation: int
@@ -77,10 +87,17 @@ class FitRecord:
     max_tree_depth: int
     e_bfmi: float
     values: np.ndarray
+    ess_bulk_min: float = math.nan
+    ess_tail_min: float = math.nan
+    r_hat_max: float = math.nan
+    group_ranks: np.ndarray | None = None
+    group_covariance: np.ndarray | None = None
 
 
 TOGETHER = 16
 """Fits made one after another before they are summarised: either code runs faster when warm."""
+TOGETHER_BYTES = 64 * 2**20
+"""Draws held at once, unless a single fit has more."""
 
 
 class PreparationError(Exception):
@@ -107,14 +124,32 @@ def fit_batch(
     refit = _refit(arm)
     start = time.perf_counter()
     records: list[FitRecord] = []
-    for some in itertools.batched(simulations, TOGETHER):
-        drawn = [simulate(arm.story, settings, i) for i in some]
-        fits = [
-            _attempt(arm, refit, each.data, sampler_seed(arm, settings, i))
-            for i, each in zip(some, drawn, strict=True)
-        ]
-        records += [_record(arm, settings, *each) for each in zip(some, drawn, fits, strict=True)]
+    for some in itertools.batched(simulations, _together(arm)):
+        records += _fit_some(arm, settings, refit, some)
     return records, time.perf_counter() - start
+
+
+def _together(arm: Arm) -> int:
+    """How many fits are held before they are summarised."""
+    coords = arm.story.coords
+    a_draw = sum(
+        math.prod(len(coords[dim]) for dim in arm.story.dims[name])
+        for name in arm.fitter.parameters(arm.story)
+    )
+    of_one_fit = 8 * a_draw * math.prod(arm.fitter.shape)
+    return max(1, min(TOGETHER, TOGETHER_BYTES // of_one_fit))
+
+
+def _fit_some(
+    arm: Arm, settings: Settings, refit: Refit, simulations: Sequence[int]
+) -> list[FitRecord]:
+    """Records of a few simulations; their draws are gone when it returns."""
+    drawn = [simulate(arm.story, settings, i) for i in simulations]
+    fits = [
+        _attempt(arm, refit, each.data, sampler_seed(arm, settings, i))
+        for i, each in zip(simulations, drawn, strict=True)
+    ]
+    return [_record(arm, settings, *each) for each in zip(simulations, drawn, fits, strict=True)]
 
 
 def fit_data(arm: Arm, data: Mapping[str, np.ndarray], seed: int) -> Fit:
@@ -147,7 +182,18 @@ def _true_quantities(
 ) -> dict[str, np.ndarray]:
     reported = {name: drawn.truth[name] for name in arm.fitter.parameters(arm.story)}
     rng = stream(settings.seed, "truth", story_key(arm.story), simulation)
-    return arm.story.quantities(reported, drawn.data, rng)
+    return _quantities(arm, settings, reported, drawn.data, rng)
+
+
+def _quantities(
+    arm: Arm,
+    settings: Settings,
+    draws: Mapping[str, np.ndarray],
+    data: Mapping[str, np.ndarray],
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    quantities = arm.story.quantities(draws, data, rng)
+    return quantities if settings.groups == "each" else summarised(arm.story, draws, quantities)
 
 
 def _record(
@@ -163,9 +209,17 @@ def _record(
     if fit.error is not None:
         return FitRecord(simulation, fit.error, fit.seconds, 0, 0, 0, np.nan, values)
     rng = stream(settings.seed, "summary", arm.key, simulation)
-    quantities = arm.story.quantities(fit.draws, drawn.data, rng)
+    quantities = _quantities(arm, settings, fit.draws, drawn.data, rng)
     draws = np.stack(list(quantities.values()), axis=-1)
     values[:, 1:] = _summary(values[:, 0], draws, settings, rng)
+    diagnosed = values[:, [COLUMNS.index(name) for name in DIAGNOSTICS]]
+    counts = covariance = None
+    if settings.groups == "summary":
+        rng = stream(settings.seed, "group ranks", arm.key, simulation)
+        effects = pooled_effects(arm.story, drawn.truth, fit.draws, settings.max_rank, rng)
+        if effects.counts.any():
+            counts, covariance = effects.counts, effects.covariance
+        diagnosed = np.concatenate([diagnosed, effects.diagnostics])
     stats = fit.stats
     return FitRecord(
         simulation,
@@ -176,6 +230,11 @@ def _record(
         int(stats["tree_depth"].max()) if "tree_depth" in stats else 0,
         _e_bfmi(stats["energy"]) if "energy" in stats else np.nan,
         values,
+        float(np.fmin.reduce(diagnosed[:, 0])),
+        float(np.fmin.reduce(diagnosed[:, 1])),
+        float(np.fmax.reduce(diagnosed[:, 2])),
+        counts,
+        covariance,
     )
 
 

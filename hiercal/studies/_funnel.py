@@ -29,13 +29,17 @@ def draws_kept(arm: Arm, settings: Settings, simulations: int) -> list[str]:
 
 
 def funnel_draws(arm: Arm, settings: Settings, data: str) -> dict[str, np.ndarray]:
-    """Draws of the scale and of the first group, and which diverged, for one data set."""
+    """Draws of the scale and of the first group, which diverged, and the truth if there is one."""
     story = arm.story
+    truth: dict[str, np.ndarray] = {}
     if data == REAL_DATA:
         assert story.observed is not None
         observed, seed = story.observed, sampler_seed(arm, settings, data)
     else:
-        observed = simulate(story, settings, int(data)).data
+        drawn = simulate(story, settings, int(data))
+        observed = drawn.data
+        pair = drawn.truth[story.scale].item(), drawn.truth[story.groups].flat[0]
+        truth = {"truth": np.array(pair, float)}
         seed = sampler_seed(arm, settings, int(data))
     fit = fit_data(arm, observed, seed)
     if fit.error is not None:
@@ -44,6 +48,7 @@ def funnel_draws(arm: Arm, settings: Settings, data: str) -> dict[str, np.ndarra
     diverging = fit.stats.get("diverging", np.zeros(scale.shape, bool)).ravel()
     return {
         "scale": scale,
-        "group": fit.draws[story.groups][..., 0].ravel(),
+        "group": fit.draws[story.groups].reshape(scale.size, -1)[:, 0].copy(),
         "diverging": diverging.astype(bool),
+        **truth,
     }

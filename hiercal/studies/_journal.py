@@ -13,7 +13,7 @@ import numpy as np
 
 from hiercal.studies._fits import COLUMNS, FitRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = f"""
 CREATE TABLE study (digest TEXT NOT NULL, description TEXT NOT NULL);
@@ -28,6 +28,11 @@ CREATE TABLE fits (
     max_tree_depth INTEGER NOT NULL,
     e_bfmi REAL,
     quantities BLOB NOT NULL,
+    ess_bulk_min REAL,
+    ess_tail_min REAL,
+    r_hat_max REAL,
+    group_ranks BLOB,
+    group_covariance BLOB,
     PRIMARY KEY (arm, simulation)
 ) WITHOUT ROWID;
 CREATE TABLE draws (
@@ -49,7 +54,8 @@ class Journal:
 
     One process writes, one transaction a batch: whatever happens to it, the fits that were
     journalled stay, whole. ``quantities`` holds a fit's numbers as little-endian doubles, shape
-    (n_quantities, len(COLUMNS)).
+    (n_quantities, len(COLUMNS)); ``group_ranks`` are little-endian 32-bit integers, shape
+    (max_rank + 1,), and ``group_covariance`` doubles, shape (4, 4), or both NULL.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,12 +139,19 @@ class Journal:
                 record.n_steps,
                 record.max_tree_depth,
                 record.e_bfmi,
-                np.ascontiguousarray(record.values, dtype="<f8").tobytes(),
+                _blob(record.values, "<f8"),
+                record.ess_bulk_min,
+                record.ess_tail_min,
+                record.r_hat_max,
+                _blob(record.group_ranks, "<i4"),
+                _blob(record.group_covariance, "<f8"),
             )
             for record in records
         ]
         with self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO fits VALUES (?,?,?,?,?,?,?,?,?)", rows)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO fits VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows
+            )
 
     def done(self, arm: int) -> set[int]:
         """Simulations of an arm that are in the journal."""
@@ -161,22 +174,13 @@ class Journal:
     def fits(self, arm: int, simulations: int, size: int = 500) -> Iterator[list[FitRecord]]:
         """An arm's first simulations in order, in pieces that fit in memory."""
         cursor = self._db.execute(
-            "SELECT simulation, error, seconds, divergences, n_steps, max_tree_depth, e_bfmi, "
-            "quantities FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",
+            "SELECT simulation, error, divergences, n_steps, max_tree_depth, quantities, "
+            "group_ranks, group_covariance, seconds, e_bfmi, ess_bulk_min, ess_tail_min, r_hat_max "
+            "FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",
             (arm, simulations),
         )
         while rows := cursor.fetchmany(size):
-            yield [
-                FitRecord(
-                    simulation,
-                    error,
-                    np.nan if seconds is None else seconds,
-                    *counts,
-                    np.nan if e_bfmi is None else e_bfmi,
-                    np.frombuffer(blob, "<f8").reshape(-1, len(COLUMNS)),
-                )
-                for simulation, error, seconds, *counts, e_bfmi, blob in rows
-            ]
+            yield [_record(*row) for row in rows]
 
     def keep_draws(self, arm: int, data: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the draws of one fit, for figures."""
@@ -198,6 +202,37 @@ class Journal:
     def _transaction(self) -> sqlite3.Connection:
         self._db.execute("BEGIN IMMEDIATE")
         return self._db  # as a context manager it commits, or rolls back on an exception
+
+
+def _record(
+    simulation: int,
+    error: str | None,
+    divergences: int,
+    n_steps: int,
+    max_tree_depth: int,
+    values: bytes,
+    group_ranks: bytes | None,
+    group_covariance: bytes | None,
+    *measured: float | None,
+) -> FitRecord:
+    seconds, e_bfmi, *worst = (np.nan if number is None else number for number in measured)
+    return FitRecord(
+        simulation,
+        error,
+        seconds,
+        divergences,
+        n_steps,
+        max_tree_depth,
+        e_bfmi,
+        np.frombuffer(values, "<f8").reshape(-1, len(COLUMNS)),
+        *worst,
+        None if group_ranks is None else np.frombuffer(group_ranks, "<i4"),
+        None if group_covariance is None else np.frombuffer(group_covariance, "<f8").reshape(4, 4),
+    )
+
+
+def _blob(values: np.ndarray | None, dtype: str) -> bytes | None:
+    return None if values is None else np.ascontiguousarray(values, dtype=dtype).tobytes()
 
 
 def differing(stored: Any, given: Any, where: str = "") -> list[str]:

@@ -35,14 +35,14 @@ PACKAGES = (
 def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
     """Write ``manifest.json``; return the packages that changed since the run began."""
     path = folder / "manifest.json"
-    versions = _versions()
+    current = versions()
     earlier: list[dict[str, str]] = []
     if path.exists():
         stored = read_manifest(folder)
         earlier = stored["earlier_versions"]
-        if stored["versions"] != versions:
+        if stored["versions"] != current:
             earlier = [*earlier, stored["versions"]]
-    began = earlier[0] if earlier else versions
+    began = earlier[0] if earlier else current
     manifest = {
         "name": study.name,
         "digest": study.digest,
@@ -52,15 +52,15 @@ def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
         "arms": [arm.label for arm in study.arms],
         "roles": _roles(study),
         "study": study.describe(),
-        "versions": versions,
+        "versions": current,
         "earlier_versions": earlier,
         "commit": _commit(),
     }
     replace(path, json.dumps(manifest, indent=2) + "\n")
     return [
-        f"{name} {began.get(name, 'absent')} -> {versions.get(name, 'absent')}"
-        for name in dict.fromkeys([*began, *versions])
-        if began.get(name) != versions.get(name)
+        f"{name} {began.get(name, 'absent')} -> {current.get(name, 'absent')}"
+        for name in dict.fromkeys([*began, *current])
+        if began.get(name) != current.get(name)
     ]
 
 
@@ -82,28 +82,31 @@ def replace(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def _roles(study: Study) -> dict[str, dict[str, str]]:
-    """Which quantities of each story are the between-group scale and the first group's effect."""
+def _roles(study: Study) -> dict[str, dict[str, Any]]:
+    """Each story's between-group scale, group effects, first of them, and number of groups."""
     return {
         arm.label.partition("/")[0]: {
             "scale": arm.story.scale,
+            "groups": arm.story.groups,
             "first_group": arm.story.labels(arm.story.groups)[0],
+            "n_groups": len(arm.story.coords[arm.story.dims[arm.story.groups][0]]),
         }
         for arm in study.arms
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {
+def versions() -> dict[str, str]:
+    """Versions of Python, the platform and the packages that bear on the numbers."""
+    found = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
     }
     for package in PACKAGES:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def _commit() -> str | None:

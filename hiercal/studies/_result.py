@@ -15,11 +15,13 @@ from hiercal.studies._manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from hiercal.studies._journal import Journal
     from hiercal.studies._study import Study
 
 RECORDS, FITS, DRAWS = "records.parquet", "fits.parquet", "draws.npz"
+GROUP_RANKS = "group_ranks.parquet"
 
 
 class Result:
@@ -39,7 +41,13 @@ class Result:
         as ``records.parquet``.
     fits : DataFrame
         A row per arm and simulation: ``arm, simulation, error, seconds, divergences, n_steps,
-        max_tree_depth, e_bfmi``. The seconds are those of the machine; all else is reproducible.
+        max_tree_depth, e_bfmi``, and the worst of all quantities and single group effects
+        ``ess_bulk_min, ess_tail_min, r_hat_max``. The seconds are those of the machine; all else
+        is reproducible.
+    group_ranks : DataFrame
+        Of a study with ``groups="summary"``, a row per completed fit: ``arm, simulation``, the
+        ``counts`` of group effects with each rank 0..max_rank, and the ``covariance`` (4 x 4, row
+        by row) of their mean scores. Same as ``group_ranks.parquet``.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -57,6 +65,20 @@ class Result:
     @cached_property
     def fits(self) -> pd.DataFrame:
         return self._read(FITS, None)
+
+    @cached_property
+    def group_ranks(self) -> pd.DataFrame:
+        if not self.summarises_groups:
+            raise ValueError(
+                f"{self.folder} ranks every group effect in its records; only a study with "
+                'groups = "summary" pools their ranks'
+            )
+        return self._read(GROUP_RANKS, None)
+
+    @property
+    def summarises_groups(self) -> bool:
+        """Whether the records hold summaries over the group effects instead of each."""
+        return self.manifest["study"].get("groups", "each") == "summary"
 
     def columns(self, *names: str) -> pd.DataFrame:
         """Some columns of the records, or all: what is not asked for takes no memory."""
@@ -92,6 +114,12 @@ class Result:
 
         return calibration.bias(self)
 
+    def groups(self) -> pd.DataFrame:
+        """Pooled ranks of the group effects; see `hiercal.studies.calibration.groups`."""
+        from hiercal.studies import calibration
+
+        return calibration.groups(self)
+
     def export(self) -> None:
         """Write the tables, the ArviZ store and the figures from the records."""
         from hiercal.studies import calibration
@@ -113,18 +141,21 @@ class Result:
         labels = [label for label, _ in arms]
         quantities = list(dict.fromkeys(name for _, names in arms for name in names))
         writers: dict[str, pq.ParquetWriter] = {}
-        parts = {name: self.folder / f"{name}.part" for name in (RECORDS, FITS)}
+        kinds = (RECORDS, FITS, GROUP_RANKS) if study.groups == "summary" else (RECORDS, FITS)
+        parts = {name: self.folder / f"{name}.part" for name in kinds}
         try:
             for arm, (label, names) in enumerate(arms):
                 for fits in journal.fits(arm, study.simulations):
-                    frames = {
-                        RECORDS: _record_frame(
-                            label, labels, names, quantities, study.max_rank, fits
+                    records = _record_frame(label, labels, names, quantities, study.max_rank, fits)
+                    tables = {
+                        RECORDS: pa.Table.from_pandas(records, preserve_index=False),
+                        FITS: pa.Table.from_pandas(
+                            _fit_frame(label, labels, fits), preserve_index=False
                         ),
-                        FITS: _fit_frame(label, labels, fits),
+                        GROUP_RANKS: _group_table(label, labels, fits),
                     }
-                    for name, frame in frames.items():
-                        table = pa.Table.from_pandas(frame, preserve_index=False)
+                    for name in kinds:
+                        table = tables[name]
                         if name not in writers:
                             writers[name] = pq.ParquetWriter(parts[name], table.schema)
                         writers[name].write_table(table)
@@ -141,7 +172,7 @@ class Result:
         }
         if kept:
             np.savez_compressed(self.folder / DRAWS, **kept)  # ty: ignore[invalid-argument-type]
-        for cached in ("records", "fits"):
+        for cached in ("records", "fits", "group_ranks"):
             self.__dict__.pop(cached, None)
 
     def _read(self, name: str, columns: list[str] | None) -> pd.DataFrame:
@@ -208,11 +239,34 @@ def _fit_frame(label: str, labels: list[str], fits: list[Any]) -> pd.DataFrame:
         "n_steps",
         "max_tree_depth",
         "e_bfmi",
+        "ess_bulk_min",
+        "ess_tail_min",
+        "r_hat_max",
     )
     columns: dict[str, Any] = {field: [getattr(fit, field) for fit in fits] for field in fields}
     columns["error"] = pd.array(columns["error"], dtype="str")
     return pd.DataFrame(
         {"arm": _category(np.full(len(fits), labels.index(label)), labels), **columns}
+    )
+
+
+def _group_table(label: str, labels: list[str], fits: list[Any]) -> pa.Table:
+    """Pooled ranks of the completed fits, as lists: a row per rank would be 100 times longer."""
+    import pandas as pd
+    import pyarrow as pa
+
+    done = [fit for fit in fits if fit.group_ranks is not None]
+    frame = pd.DataFrame(
+        {
+            "arm": _category(np.full(len(done), labels.index(label)), labels),
+            "simulation": np.array([fit.simulation for fit in done], dtype=np.int64),
+        }
+    )
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    counts = [fit.group_ranks for fit in done]
+    covariances = [fit.group_covariance.ravel() for fit in done]
+    return table.append_column("counts", pa.array(counts, pa.list_(pa.int32()))).append_column(
+        "covariance", pa.array(covariances, pa.list_(pa.float64()))
     )
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 
+GROUPS = ("each", "summary")
+"""What the records may keep of the group effects."""
+
+
 @dataclass(frozen=True)
 class Arm:
     """One story met by one fitter.
@@ -61,6 +65,9 @@ class Study:
         Draws L that a rank is taken among, after thinning; ranks are 0..L.
     level : float
         Level of the intervals in the records.
+    groups : {"each", "summary"}
+        Rank every group effect on its own, or their mean, least and largest, with the ranks of
+        all groups pooled: records of a story with thousands of groups then stay small.
 
     Raises
     ------
@@ -82,6 +89,7 @@ class Study:
     name: str = "study"
     max_rank: int = 99
     level: float = 0.89
+    groups: str = "each"
 
     def __post_init__(self) -> None:
         for field, kind in (("stories", Story), ("fitters", Fitter)):
@@ -100,6 +108,9 @@ class Study:
         at_least("study", "max_rank", self.max_rank, 9)
         if not 0 < self.level < 1:
             raise ValueError(f"study: level is {self.level!r}; give a number inside (0, 1)")
+        if self.groups not in GROUPS:
+            allowed = " or ".join(map(repr, GROUPS))
+            raise ValueError(f"study: groups is {self.groups!r}; give {allowed}")
         if not self.name or Path(self.name).name != self.name:
             raise ValueError(f"study: name is {self.name!r}; give a plain folder name")
         keys = Counter(arm.key for arm in self.arms)
@@ -131,6 +142,7 @@ class Study:
             "seed": self.seed,
             "max_rank": self.max_rank,
             "level": self.level,
+            **({} if self.groups == "each" else {"groups": self.groups}),
             "stories": [_described(story) for story in self.stories],
             "fitters": [_described(fitter) for fitter in self.fitters],
         }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiercal.sbc import coverage as intervals
+from hiercal.sbc import pooled, uniformity
 from hiercal.sbc import verdict as rule
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ OVERLAID, SCATTERED = 12, 5
 def tables(result: Result) -> dict[str, pd.DataFrame]:
     """The study's tables by name."""
     made = {"verdicts": verdicts(result), "coverage": coverage(result), "bias": bias(result)}
+    if result.summarises_groups:
+        made["groups"] = groups(result)
     return {name: table for name, table in made.items() if len(table)}
 
 
@@ -174,9 +177,53 @@ def bias(result: Result) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def groups(result: Result) -> pd.DataFrame:
+    """Test the pooled ranks of all single group effects, with ``groups = "summary"``.
+
+    Returns
+    -------
+    DataFrame
+        A row per arm: completed fits ``n``, ``n_failed``, ``n_groups``; ``p`` of
+        `hiercal.sbc.pooled.pooled_test` and ``p_holm`` over the arms, both of the completed fits
+        and NaN without one or without group effects; and the worst ``ess_bulk_min`` and
+        ``r_hat_max`` of any quantity or group effect in any fit. Where that ESS is below the draws
+        ranked, autocorrelation alone can make p small.
+    """
+    import pandas as pd
+
+    fits, ranks = result.fits, result.group_ranks
+    rows = []
+    for arm in result.manifest["arms"]:
+        of_arm = fits[(fits["arm"] == arm).to_numpy()]
+        own = ranks[(ranks["arm"] == arm).to_numpy()]
+        n_failed = int(of_arm["error"].notna().sum())
+        p = np.nan
+        if len(own):
+            covariances = np.stack(own["covariance"].to_list())
+            order = pooled.ORDER
+            p = pooled.pooled_test(
+                np.stack(own["counts"].to_list()), covariances.reshape(-1, order, order)
+            ).p
+        rows.append(
+            {
+                "arm": arm,
+                "n": len(of_arm) - n_failed,
+                "n_failed": n_failed,
+                "n_groups": result.manifest["roles"][arm.partition("/")[0]]["n_groups"],
+                "p": p,
+                "ess_bulk_min": of_arm["ess_bulk_min"].min(),
+                "r_hat_max": of_arm["r_hat_max"].max(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table.insert(5, "p_holm", uniformity.holm(table["p"].to_numpy()))
+    return table
+
+
 def figures(result: Result) -> dict[str, Figure]:
     """The study's figures by name; names of several stories' figures end in the story."""
     from hiercal import plots
+    from hiercal.plots.group_ranks import group_ranks
 
     made: dict[str, Figure] = {}
     several = len(result.manifest["roles"]) > 1
@@ -194,7 +241,15 @@ def figures(result: Result) -> dict[str, Figure]:
         made[f"ecdf{end}"] = plots.ecdf_difference(own, overlaid)
         made[f"coverage{end}"] = plots.coverage(own, overlaid)
         made[f"recovery{end}"] = plots.recovery(own, scattered)
-        panels, titles = _funnel_panels(result, story, arms, own)
+        if result.summarises_groups:
+            pooled_ranks = result.group_ranks
+            made[f"group_ranks{end}"] = group_ranks(
+                pooled_ranks[pooled_ranks["arm"].isin(arms).to_numpy()],
+                result.manifest["simulations"],
+                arms,
+                parameter=result.manifest["roles"][story]["groups"],
+            )
+        panels, titles = _funnel_panels(result, story, arms)
         if titles:
             role = result.manifest["roles"][story]
             labels = [plots.quantity_label(role[key]) for key in ("scale", "first_group")]
@@ -228,10 +283,9 @@ def _two_digits(x: float) -> int:
 
 
 def _funnel_panels(
-    result: Result, story: str, arms: list[str], records: pd.DataFrame
+    result: Result, story: str, arms: list[str]
 ) -> tuple[list[list[FunnelDraws]], list[str]]:
     """Panels, a row for each data set and a column for each arm that fitted them all; titles."""
-    role = result.manifest["roles"][story]
     kept = result.draws()
     data_sets = list(dict.fromkeys(data for arm, data in kept if arm in arms))
     columns = [
@@ -240,12 +294,9 @@ def _funnel_panels(
     rows: list[list[FunnelDraws]] = []
     titles = []
     for data in data_sets if columns else []:
-        truth = None
-        if data.isdigit():
-            drawn = records[(records["simulation"] == int(data)).to_numpy()]
-            values = drawn.drop_duplicates("quantity").set_index("quantity")["truth"]
-            truth = (float(values[role["scale"]]), float(values[role["first_group"]]))
-        titles.append("Real data" if truth is None else f"Simulation {data}")
+        known = kept[columns[0], data].get("truth")
+        truth = None if known is None else (float(known[0]), float(known[1]))
+        titles.append(f"Simulation {data}" if data.isdigit() else "Real data")
         rows.append(
             [
                 {
