@@ -12,12 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from hiercal._real_data import Fitted
     from hiercal.studies import Result
 
 STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
+TICKS = {True: "✓", False: "✗"}
 TAILS = (0.055, 0.945)
 WIDTHS = {"arm": 31, "verdict": 13}
 """Columns that are never cut, and how wide they are at least."""
@@ -51,6 +54,41 @@ def show_catalogue(kinds: list[str]) -> None:
                 Text(name, "bold"), Text((about or "").partition("\n\n")[0]), Text(options)
             )
         out.print(table)
+
+
+def show_story_table(names: list[str], results: Path) -> None:
+    """Print what each story has, after trying all of it."""
+    from hiercal import _story_table as table
+
+    out = console()
+    with out.status("") as status:
+        rows = table.rows(names, results, status.update)
+    models = list(dict.fromkeys(model for row in rows for model in row.models))
+    libraries = ("pymc", "numpyro")
+    codings = [model.replace("_", "\n").replace("noncentred", "non-\ncentred") for model in models]
+    arms = [f"SBC\n{arm.partition('-')[0]}" for arm in table.CALIBRATED]
+    shown = _table(None, "story", "simulates", *codings, "exact", *arms)
+    for row in rows:
+        found = [
+            " ".join(TICKS[row.agrees(model, library)] for library in libraries)
+            if model in row.models
+            else "-"
+            for model in models
+        ]
+        exact = f"{sum(row.exact.values())} of {len(row.exact)}"
+        verdicts = [
+            {"calibrated": TICKS[True], "miscalibrated": TICKS[False]}.get(v, v)
+            for v in row.verdicts.values()
+        ]
+        shown.add_row(row.story, TICKS[row.simulates], *found, exact, *verdicts)
+    out.print(shown)
+    out.print(
+        "Under a model: PyMC, NumPyro; a tick where the log density is that of the NumPy coding "
+        f"at 12 points drawn from the prior, to {table.TOLERANCE:g}. exact: how many of the models "
+        "have an exact posterior.\n"
+        f"SBC, non-centred and exact: a tick where every quantity is calibrated in {results}, with "
+        f"{table.ENOUGH} simulations or more; made by hiercal run examples/stories.toml."
+    )
 
 
 def show_result(result: Result, every: bool = False) -> bool:

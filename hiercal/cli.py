@@ -17,6 +17,7 @@ Examples:
   hiercal list
   hiercal run examples/eight_schools.toml
   hiercal run examples/eight_schools.toml --simulations 5000   (extends the run above)
+  hiercal run chapter
   hiercal show results/eight_schools
   hiercal fit eight_schools --model centred
 """
@@ -38,10 +39,27 @@ def main() -> None:
 
 @main.command("list")
 @click.argument("kind", required=False, type=click.Choice(["stories", "fitters", "studies"]))
-def list_(kind: str | None) -> None:
+@click.option(
+    "--table",
+    is_flag=True,
+    help="Of the stories: try every model in each library and print what works (minutes).",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results/stories"),
+    show_default=True,
+    help="With --table: the run whose verdicts are shown.",
+)
+def list_(kind: str | None, table: bool, results: Path) -> None:
     """List stories, fitters and studies, with their options and defaults."""
-    from hiercal import _console
+    from hiercal import _console, catalogue
 
+    if table:
+        if kind != "stories":
+            _fail("--table is of the stories: hiercal list stories --table", 2)
+        _console.show_story_table(catalogue.names("stories"), results)
+        return
     _console.show_catalogue([kind] if kind else ["stories", "fitters", "studies"])
 
 
@@ -68,7 +86,9 @@ def list_(kind: str | None) -> None:
     help="Its scheduler file, on a shared disk.",
 )
 @click.option("--check", is_flag=True, help="Exit with 1 if any arm is miscalibrated.")
+@click.pass_context
 def run(
+    context: click.Context,
     config: Path,
     simulations: int | None,
     seed: int | None,
@@ -80,6 +100,9 @@ def run(
 ) -> None:
     """Run the study in CONFIG, a TOML file; the same command goes on with an interrupted run.
 
+    CONFIG may also be "chapter": the textbook's worked examples, fitted in both libraries, with the
+    printed, measured and exact numbers side by side (about four minutes).
+
     The folder gets journal.sqlite (every fit as it came in), manifest.json, records.parquet,
     fits.parquet, sbc.zarr (opens with ArviZ), verdicts.csv, coverage.csv, bias.csv and figures/.
     Exits with 0 when the run completed, whatever the verdicts; 130 when interrupted.
@@ -89,6 +112,17 @@ def run(
     from hiercal.studies._engine import RunError
     from hiercal.studies._journal import JournalError
 
+    if str(config) == "chapter":
+        given = [
+            name
+            for name in ("simulations", "workers", "scheduler", "scheduler_file", "check")
+            if context.params[name]
+        ]
+        if given:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            _fail(f"hiercal run chapter takes --seed and --out only; leave out {options}", 2)
+        _run_chapter(out or Path("results") / "chapter", seed)
+        return
     try:
         study = read(config, simulations=simulations, seed=seed)
     except ConfigError as error:
@@ -150,6 +184,15 @@ def fit(story: str, data: Path | None, fitter: str, model: str | None, **options
     if fitted.fit.error is not None:
         _fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
     _console.show_fit(fitted)
+
+
+def _run_chapter(folder: Path, seed: int | None) -> None:
+    from hiercal.studies import chapter
+
+    try:
+        chapter.run(folder, progress=click.echo, **({} if seed is None else {"seed": seed}))
+    except (RuntimeError, ModuleNotFoundError) as error:
+        _fail(str(error), 1)
 
 
 def _fail(message: str, code: int) -> Any:

@@ -137,3 +137,27 @@ def test_importing_and_help_load_no_probabilistic_library():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_chapter_takes_no_study_options():
+    done = invoke("run", "chapter", "--simulations", 5)
+    assert done.exit_code == 2
+    assert "takes --seed and --out only; leave out --simulations" in done.output
+
+
+def test_the_table_is_of_stories():
+    done = invoke("list", "fitters", "--table")
+    assert done.exit_code == 2
+    assert "hiercal list stories --table" in done.output
+
+
+@pytest.mark.slow
+def test_the_story_table_tries_every_model(tmp_path, monkeypatch):
+    from hiercal import catalogue
+
+    monkeypatch.setattr(catalogue, "names", lambda kind: ["funnel", "hospitals"])
+    done = invoke("list", "stories", "--table", "--results", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "✗" not in done.output.partition("Under a model")[0]
+    assert done.output.count("not run") == 6
+    assert "4 of 4" in done.output

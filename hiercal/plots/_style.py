@@ -138,7 +138,7 @@ _GREEK = (
     "upsilon|phi|chi|psi|omega"
 )
 _SYMBOL = re.compile(
-    rf"(?P<log>log_)?(?P<letter>[A-Za-z]|{_GREEK})"
+    rf"(?P<log>log_)?(?P<letter>[A-Za-z]|{_GREEK})(?P<number>[0-9])?"
     r"(?:_(?P<subscript>[A-Za-z0-9]+))?(?:\[(?P<index>[A-Za-z0-9]+(?:, ?[A-Za-z0-9]+)*)\])?"
 )
 
@@ -150,6 +150,8 @@ def quantity_label(quantity: str) -> str:
     --------
     >>> quantity_label("theta[A]"), quantity_label("log_tau"), quantity_label("log_lik")
     ('$\\theta_{A}$', '$\\log\\,\\tau$', 'log likelihood')
+    >>> quantity_label("pi0[A]"), quantity_label("pi_new[A]")
+    ('$\\pi_{0,A}$', '$\\pi_{\\mathrm{new},A}$')
     >>> quantity_label("elpd waic")
     'elpd waic'
     """
@@ -158,7 +160,7 @@ def quantity_label(quantity: str) -> str:
         return plain_label(quantity)
     letter = match["letter"]
     symbol = letter if len(letter) == 1 else "\\" + letter
-    parts = [match["subscript"]] if match["subscript"] else []
+    parts = [part for part in (match["number"], match["subscript"]) if part]
     parts += re.split(", ?", match["index"]) if match["index"] else []
     below = ",".join(p if len(p) == 1 or p.isdigit() else rf"\mathrm{{{p}}}" for p in parts)
     return f"${r'\log\,' if match['log'] else ''}{symbol}{f'_{{{below}}}' if below else ''}$"

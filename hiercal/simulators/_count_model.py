@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import elementwise
-from scipy.special import ndtr, sici
+from scipy.special import expit, ndtr, sici
 
 from hiercal.simulators._grid import Conditional, Grid, GridReference, positive_axis, real
 from hiercal.simulators._mixed_model import Scale
 
 NODES = 40
 """Nodes of the integral over a group's effect."""
-REACH, DROP = 8.0, 60.0
+REACH, DROP, LARGEST = 8.0, 60.0, 600.0
 AT_ONCE = 4_000_000
 """Values of the likelihood held in memory together."""
 
@@ -258,9 +258,13 @@ def exponential(name: str) -> Link:
 
 def poisson(counts: np.ndarray, exposure: np.ndarray) -> Likelihood:
     """Counts with rates exp(theta) times the exposure; constants are left out."""
+
+    def expected(theta: np.ndarray, groups: slice | np.ndarray) -> np.ndarray:
+        return exposure[groups] * np.exp(np.minimum(theta, LARGEST))
+
     return Likelihood(
-        lambda theta, groups: counts[groups] * theta - exposure[groups] * np.exp(theta),
-        lambda theta, groups: counts[groups] - exposure[groups] * np.exp(theta),
+        lambda theta, groups: counts[groups] * theta - expected(theta, groups),
+        lambda theta, groups: counts[groups] - expected(theta, groups),
         len(counts),
     )
 
@@ -269,6 +273,6 @@ def binomial(successes: np.ndarray, trials: np.ndarray) -> Likelihood:
     """Successes with log odds theta; constants are left out."""
     return Likelihood(
         lambda theta, groups: successes[groups] * theta - trials[groups] * np.logaddexp(0, theta),
-        lambda theta, groups: successes[groups] - trials[groups] / (1 + np.exp(-theta)),
+        lambda theta, groups: successes[groups] - trials[groups] * expit(theta),
         len(successes),
     )

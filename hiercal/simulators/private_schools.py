@@ -67,7 +67,7 @@ class PrivateSchools(Story):
     --------
     >>> story = PrivateSchools()
     >>> round(story.exact(story.observed).mean("beta"), 2)
-    3.27
+    1.98
     """
 
     sigma: tuple[float, ...] = STANDARD_ERRORS

@@ -1,0 +1,486 @@
+"""Chapter: the textbook's worked examples, its printed numbers beside measured and exact ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiercal.fitters.numpyro import NumPyro
+from hiercal.fitters.pymc import PyMC
+from hiercal.sbc import coverage, efficiency
+from hiercal.simulators.eight_schools import EightSchools
+from hiercal.simulators.hospitals import Hospitals
+from hiercal.simulators.private_schools import PrivateSchools
+from hiercal.simulators.survey import Survey
+from hiercal.studies._fits import fit_data
+from hiercal.studies._manifest import replace, versions
+from hiercal.studies._random import stream
+from hiercal.studies._study import Arm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hiercal.simulators import Reference, Story
+
+LEVEL, TAILS = 0.89, (0.055, 0.945)
+AGREES = 4.0
+"""Monte Carlo standard errors within which a printed number agrees with the exact posterior."""
+POOL, REPLICATES = 40_000, 400
+SETTINGS: dict[str, Any] = {"draws": 2000, "tune": 1000, "chains": 4, "target_accept": 0.9}
+LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A worked example: its data, the model it fits, and what is printed.
+
+    Attributes
+    ----------
+    name, title : str
+    story : Story
+    data : dict of ndarray
+        The data that the printed numbers are said to come from.
+    model : str
+        The coding that the chapter fits.
+    printed : tuple of (quantity, statistic, value, decimals)
+        Statistics are those of `statistic`.
+    """
+
+    name: str
+    title: str
+    story: Story
+    data: Mapping[str, np.ndarray]
+    model: str
+    printed: tuple[tuple[str, str, float, int], ...]
+
+
+def statistic(name: str, draws: np.ndarray, separate: np.ndarray | None = None) -> float:
+    """A printed statistic of draws (n,).
+
+    ``mean``, ``sd``; ``hdi lower``, ``hdi upper`` and ``hdi width`` of the 89 % highest-density
+    interval; ``5.5 %``, ``94.5 %`` and ``width`` of the central one; ``hdi saved`` and ``saved``,
+    by how much these are narrower than those of draws without pooling, `separate`.
+    """
+    if name == "mean":
+        return float(draws.mean())
+    if name == "sd":
+        return float(draws.std(ddof=1))
+    interval = _hdi if name.startswith("hdi") else _central
+    low, high = interval(draws)
+    if name.endswith("saved"):
+        assert separate is not None
+        other = interval(separate)
+        return 1 - (high - low) / (other[1] - other[0])
+    if name.endswith("width"):
+        return high - low
+    return low if name in ("hdi lower", "5.5 %") else high
+
+
+def _hdi(draws: np.ndarray) -> tuple[float, float]:
+    ((low, high),) = coverage.hdi(np.sort(draws)[:, None], LEVEL)
+    return float(low), float(high)
+
+
+def _central(draws: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(draws, TAILS)
+    return float(low), float(high)
+
+
+def _summary(
+    quantity: str, mean: float, sd: float, low: float, high: float
+) -> tuple[tuple[str, str, float, int], ...]:
+    """A row of a printed ArviZ summary."""
+    names = ("mean", "sd", "hdi lower", "hdi upper")
+    return tuple(
+        (quantity, name, value, 2) for name, value in zip(names, (mean, sd, low, high), strict=True)
+    )
+
+
+def _central_interval(quantity: str, low: float, high: float) -> tuple[tuple[Any, ...], ...]:
+    return ((quantity, "5.5 %", low, 1), (quantity, "94.5 %", high, 1))
+
+
+SURVEY_SUMMARY = (
+    *_summary("alpha", 10.32, 5.78, 2.93, 19.44),
+    *_summary("pi0[SA]", 0.24, 0.04, 0.17, 0.30),
+    *_summary("pi0[A]", 0.37, 0.04, 0.30, 0.43),
+    *_summary("pi0[D]", 0.22, 0.04, 0.16, 0.28),
+    *_summary("pi0[SD]", 0.17, 0.03, 0.11, 0.22),
+    *(
+        (f"pi[E,{category}]", "width", width, 3)
+        for category, width in (("SA", 0.193), ("A", 0.218), ("D", 0.199), ("SD", 0.162))
+    ),
+)
+HOSPITAL_WIDTHS = (("lambda[E]", "hdi saved", 0.30, 1), ("lambda[D]", "hdi saved", 0.0, 1))
+
+
+def survey_counts(seed: int = 2025) -> np.ndarray:
+    """Counts that the chapter's code draws: regional proportions at alpha 8, then answers."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for n in Survey().n:
+        proportions = rng.dirichlet(8.0 * np.array([0.25, 0.35, 0.25, 0.15]))
+        rows.append(rng.multinomial(n, proportions))
+    return np.array(rows)
+
+
+def hospital_counts(seed: int = 42) -> np.ndarray:
+    """Counts that the chapter's code draws: log-normal rates, then events."""
+    rng = np.random.default_rng(seed)
+    exposure = np.array(Hospitals().exposure)
+    return rng.poisson(rng.lognormal(0.5, 0.6, size=len(exposure)) * exposure)
+
+
+def _observed(story: Story) -> dict[str, np.ndarray]:
+    assert story.observed is not None
+    return story.observed
+
+
+def examples() -> tuple[Example, ...]:
+    """All worked examples that print numbers."""
+    eight, survey = EightSchools(), Survey()
+    hospitals, private = Hospitals(), PrivateSchools()
+    return (
+        Example(
+            "eight_schools",
+            "Eight Schools",
+            eight,
+            _observed(eight),
+            "noncentred",
+            (
+                *_summary("mu", 7.87, 5.18, -0.54, 15.93),
+                *_summary("tau", 6.41, 5.22, 0.16, 14.34),
+                *_summary("theta[A]", 11.24, 8.41, -2.51, 24.90),
+                *_summary("theta[B]", 7.78, 6.18, -2.68, 17.38),
+                *_summary("theta[C]", 5.96, 7.61, -7.70, 17.71),
+                *_summary("theta[D]", 7.49, 6.50, -3.55, 17.56),
+                *_summary("theta[E]", 5.14, 6.20, -5.89, 14.44),
+                *_summary("theta[F]", 6.13, 6.58, -5.32, 16.22),
+                *_summary("theta[G]", 10.57, 6.78, -0.14, 21.23),
+                *_summary("theta[H]", 8.50, 7.61, -4.18, 20.35),
+                ("theta_new", "mean", 7.9, 1),
+                ("theta_new", "sd", 9.2, 1),
+                *_central_interval("theta_new", -7.6, 23.4),
+                *_central_interval("theta[E]", -5.9, 14.4),
+            ),
+        ),
+        Example(
+            "survey",
+            "Survey, counts as printed",
+            survey,
+            _observed(survey),
+            "centred",
+            SURVEY_SUMMARY,
+        ),
+        Example(
+            "survey_seed",
+            "Survey, counts that seed 2025 gives",
+            survey,
+            {"counts": survey_counts()},
+            "centred",
+            SURVEY_SUMMARY,
+        ),
+        Example(
+            "hospitals",
+            "Hospitals, counts as printed",
+            hospitals,
+            _observed(hospitals),
+            "noncentred",
+            HOSPITAL_WIDTHS,
+        ),
+        Example(
+            "hospitals_seed",
+            "Hospitals, counts that seed 42 gives",
+            hospitals,
+            {"y": hospital_counts()},
+            "noncentred",
+            HOSPITAL_WIDTHS,
+        ),
+        Example(
+            "private_schools",
+            "Private schools, data that seed 42 gives",
+            private,
+            _observed(private),
+            "noncentred",
+            (
+                *_summary("mu", 7.52, 3.14, 2.41, 12.54),
+                *_summary("beta", 5.89, 4.27, -1.05, 12.39),
+                *_summary("tau", 3.81, 2.98, 0.12, 8.22),
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Draws of an example's quantities (chain, draw), and those without pooling."""
+
+    quantities: dict[str, np.ndarray]
+    separate: dict[str, np.ndarray]
+    divergences: int
+
+    def statistic(self, quantity: str, name: str) -> float:
+        separate = self.separate.get(quantity)
+        return statistic(
+            name,
+            self.quantities[quantity].ravel(),
+            None if separate is None else separate.ravel(),
+        )
+
+
+def sample(example: Example, library: str, model: str, seed: int, **options: Any) -> Posterior:
+    """Fit an example and the same data without pooling; a RuntimeError if a fit fails."""
+    found = []
+    for each in (model, "no_pooling"):
+        fitter = LIBRARIES[library](model=each, **(SETTINGS | options))
+        arm = Arm(example.story, fitter, f"{example.name}/{fitter.label}")
+        fit = fit_data(arm, example.data, seed)
+        if fit.error is not None:
+            raise RuntimeError(f"{arm.label} failed: {fit.error}")
+        rng = stream(seed, "chapter", arm.label)
+        quantities = example.story.quantities(fit.draws, example.data, rng)
+        found.append((quantities, fit.divergences))
+    (pooled, divergences), (separate, _) = found
+    return Posterior(pooled, separate, divergences)
+
+
+@cache
+def _exact(example_name: str, model: str) -> Reference:
+    (example,) = (each for each in examples() if each.name == example_name)
+    reference = example.story.exact(example.data, model)
+    assert reference is not None
+    return reference
+
+
+def exact_draws(example: Example, seed: int, n: int = POOL) -> Posterior:
+    """Independent draws from the exact posteriors."""
+    rng = stream(seed, "chapter", example.name, "exact")
+    found = []
+    for model in (example.model, "no_pooling"):
+        draws = _exact(example.name, model).draws(n, rng)
+        found.append(example.story.quantities(draws, example.data, rng))
+    return Posterior(found[0], found[1], 0)
+
+
+def compare(example: Example, fits: Mapping[str, Posterior], seed: int) -> pd.DataFrame:
+    """Printed, measured and exact values of an example.
+
+    Returns
+    -------
+    DataFrame
+        A row per printed number: ``example, quantity, statistic, printed``; ``exact`` (from the
+        quadrature where it is a mean, sd or central quantile, else from 40,000 independent draws);
+        for each library its value and ``_z``, its distance from the exact one in Monte Carlo
+        standard errors; ``se``, the standard error of the statistic over runs of as many
+        independent draws as the smaller of its bulk and tail ESS in the first library's fit; ``z``
+        of the printed number, rounding included, and ``verdict``: ``agrees`` within 4.
+    """
+    import pandas as pd
+
+    exact = exact_draws(example, seed)
+    rng = stream(seed, "chapter", example.name, "replicates")
+    first = next(iter(fits.values()))
+    rows = []
+    for quantity, name, printed, decimals in example.printed:
+        found = efficiency.diagnostics(first.quantities[quantity][..., None])
+        size = int(min(found["ess_bulk"][0], found["ess_tail"][0], POOL))
+        replicates = np.array(
+            [
+                statistic(name, *(each[pick] for each in _pair(exact, quantity)))
+                for pick in rng.integers(POOL, size=(REPLICATES, size))
+            ]
+        )
+        se = float(replicates.std(ddof=1))
+        centre = _value(example, exact, quantity, name)
+        # a sample's interval is biased, which is no error of what was printed
+        usual = float(replicates.mean()) if name.startswith("hdi") else centre
+        total = float(np.hypot(se, 10.0**-decimals / np.sqrt(12)))
+        row: dict[str, Any] = {
+            "example": example.name,
+            "quantity": quantity,
+            "statistic": name,
+            "printed": printed,
+            "exact": centre,
+        }
+        for library, posterior in fits.items():
+            row[library] = posterior.statistic(quantity, name)
+            row[f"{library}_z"] = (row[library] - usual) / se
+        row |= {"se": se, "z": (printed - usual) / total}
+        row["verdict"] = "agrees" if abs(row["z"]) <= AGREES else "differs"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _pair(posterior: Posterior, quantity: str) -> Iterator[np.ndarray]:
+    yield posterior.quantities[quantity]
+    if quantity in posterior.separate:
+        yield posterior.separate[quantity]
+
+
+def _value(example: Example, exact: Posterior, quantity: str, name: str) -> float:
+    """The exact value, by quadrature where the reference answers, else from exact draws."""
+    reference = _exact(example.name, example.model)
+    answers: dict[str, Callable[[], float]] = {
+        "mean": lambda: reference.mean(quantity),
+        "sd": lambda: reference.sd(quantity),
+        "5.5 %": lambda: float(reference.quantile(quantity, TAILS[0])),
+        "94.5 %": lambda: float(reference.quantile(quantity, TAILS[1])),
+        "width": lambda: float(np.diff(reference.quantile(quantity, TAILS))[0]),
+    }
+    return answers[name]() if name in answers else exact.statistic(quantity, name)
+
+
+def data() -> pd.DataFrame:
+    """Data that the chapter prints beside those that its code draws with its seed."""
+    import pandas as pd
+
+    pairs = {
+        ("survey", "2025"): (_observed(Survey())["counts"], survey_counts()),
+        ("hospitals", "42"): (_observed(Hospitals())["y"], hospital_counts()),
+    }
+    rows = []
+    for (example, seed), (printed, drawn) in pairs.items():
+        for index in np.ndindex(printed.shape):
+            place = "".join(f"[{i + 1}]" for i in index)
+            rows.append((example, seed, place, int(printed[index]), int(drawn[index])))
+    columns = ["example", "seed", "place", "printed", "drawn"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def hypotheses() -> pd.DataFrame:
+    """Printed means under other priors than the stated one.
+
+    Returns
+    -------
+    DataFrame
+        ``example``, ``hypothesis``, ``stated`` (whether it is the chapter's), ``rms``: root mean
+        square of printed mean minus exact mean, in exact posterior standard deviations, over the
+        example's printed means; and the exact mean of the between-group ``scale``.
+    """
+    import pandas as pd
+
+    chosen: dict[str, list[tuple[str, dict[str, float]]]] = {
+        "eight_schools": [
+            ("mu ~ N(0, 20), tau ~ HalfNormal(10)", {}),
+            ("mu ~ N(0, 50), tau ~ HalfNormal(100)", {"mu_scale": 50.0, "tau_scale": 100.0}),
+        ],
+        "survey": [
+            ("alpha ~ Exponential(1)", {}),
+            ("alpha ~ Exponential(0.75)", {"alpha_rate": 0.75}),
+            ("alpha ~ Exponential(0.5)", {"alpha_rate": 0.5}),
+            ("alpha ~ Exponential(0.1)", {"alpha_rate": 0.1}),
+        ],
+        "survey_seed": [("alpha ~ Exponential(1)", {})],
+        "private_schools": [
+            ("mu ~ N(0, 20), beta ~ N(0, 10), tau ~ HalfNormal(10)", {}),
+            (
+                "mu ~ N(0, 200), beta ~ N(0, 100), tau ~ HalfNormal(100)",
+                {"mu_scale": 200.0, "beta_scale": 100.0, "tau_scale": 100.0},
+            ),
+        ],
+    }
+    rows = []
+    for example in examples():
+        means = [(q, value) for q, name, value, _ in example.printed if name == "mean"]
+        for hypothesis, options in chosen.get(example.name, []):
+            story = dataclasses.replace(example.story, **options)  # ty: ignore[invalid-argument-type]
+            exact = story.exact(example.data)
+            assert exact is not None
+            gaps = [(value - exact.mean(q)) / exact.sd(q) for q, value in means]
+            rms = float(np.sqrt(np.mean(np.square(gaps))))
+            scale = exact.mean(story.scale)
+            rows.append((example.name, hypothesis, not options, rms, story.scale, scale))
+    columns = ["example", "hypothesis", "stated", "rms", "scale", "scale_mean"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sampling(fits: Mapping[tuple[str, str, str], Posterior]) -> pd.DataFrame:
+    """Divergences and ESS of the between-group scale of each fit.
+
+    Returns
+    -------
+    DataFrame
+        ``example, library, model, divergences``, ``ess_bulk`` and ``mean`` of the scale, with
+        ``mcse`` and the ``exact`` mean.
+    """
+    import pandas as pd
+
+    rows = []
+    named = {example.name: example for example in examples()}
+    for (name, library, model), posterior in fits.items():
+        scale = named[name].story.scale
+        draws = posterior.quantities[scale]
+        found = efficiency.diagnostics(draws[..., None])
+        rows.append(
+            {
+                "example": name,
+                "library": library,
+                "model": model,
+                "divergences": posterior.divergences,
+                "scale": scale,
+                "ess_bulk": found["ess_bulk"][0],
+                "mean": draws.mean(),
+                "mcse": draws.std(ddof=1) / np.sqrt(found["ess_mean"][0]),
+                "exact": _exact(name, model).mean(scale),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def run(
+    folder: Path, *, seed: int = 42, progress: Callable[[str], None] = print, **options: Any
+) -> None:
+    """Fit every example in both libraries and write tables, a report and a figure.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``comparison.csv``, ``data.csv``, ``hypotheses.csv``, ``sampling.csv``,
+        ``chapter.md``, ``manifest.json`` and ``figures/``.
+    seed : int
+        Of the samplers and of the draws from exact posteriors.
+    progress : callable
+        Is told what is being done.
+    options
+        Sampler settings other than the chapter's 4 chains of 1,000 + 2,000 at target 0.9.
+    """
+    import pandas as pd
+
+    from hiercal.plots import save
+    from hiercal.studies._chapter_report import figure, report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    every: dict[tuple[str, str, str], Posterior] = {}
+    tables = []
+    for example in examples():
+        models = dict.fromkeys((example.model, "centred", "noncentred"))
+        for model in models:
+            for library in LIBRARIES:
+                progress(f"{example.title}: {library}, {model}")
+                every[example.name, library, model] = sample(
+                    example, library, model, seed, **options
+                )
+        fits = {library: every[example.name, library, example.model] for library in LIBRARIES}
+        tables.append(compare(example, fits, seed))
+    made = {
+        "comparison": pd.concat(tables, ignore_index=True),
+        "data": data(),
+        "hypotheses": hypotheses(),
+        "sampling": sampling(every),
+    }
+    for name, table in made.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
+    replace(folder / "chapter.md", report(made, examples()))
+    save(figure(made["comparison"], examples()), folder / "figures", "chapter")
+    manifest = {"study": "chapter", "seed": seed, "settings": SETTINGS | options} | {
+        "versions": versions()
+    }
+    replace(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    progress(f"All tables and figures: {folder}")
