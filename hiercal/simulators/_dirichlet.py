@@ -20,7 +20,7 @@ FLOOR = np.finfo(float).tiny
 SPACING, ORDER = 0.1, 5
 """Of the splines, in log r: errors of order 1e-10 times the number of observations."""
 SPLITS, ZOOMS, LOG_NEGLIGIBLE = 40, 8, -32.0
-POINTS, SCAN = 32, 40
+POINTS, SCAN = 36, 40
 
 _SHARE = unit("share")
 
@@ -200,8 +200,8 @@ class OneCategory(GridReference):
     ----------
     log_prior_alpha : callable
         Log density of alpha, up to a constant, vectorised.
-    size : float
-        The order of magnitude of alpha.
+    centre : float
+        About where the posterior of alpha lies.
     everyone : Block
         The group sizes, as if they were the counts of one category.
     own, others : Block
@@ -214,7 +214,7 @@ class OneCategory(GridReference):
     def __init__(
         self,
         log_prior_alpha: Callable[[np.ndarray], np.ndarray],
-        size: float,
+        centre: float,
         everyone: Block,
         own: Block,
         others: Block,
@@ -234,7 +234,7 @@ class OneCategory(GridReference):
             )
 
         # the search starts wide, as a flat likelihood leaves alpha the whole tail of its prior
-        axes = replace(positive_axis("alpha", size), high=9.0), unit(self._names[0])
+        axes = replace(positive_axis("alpha", centre), high=9.0), unit(self._names[0])
         self.grid = Grid(log_density, axes, points=POINTS, scan=SCAN)
 
     @property
@@ -277,7 +277,7 @@ class DirichletMultinomial(Reference):
     log_prior_alpha : callable
         Log density of alpha, up to a constant, vectorised.
     size : float
-        The order of magnitude of alpha.
+        The order of magnitude of alpha in its prior.
     labels : dict of str to sequence of str
         Names of the scalars of pi0, pi and pi_new.
     """
@@ -294,6 +294,11 @@ class DirichletMultinomial(Reference):
         log_r = np.linspace(-18, top, 1 + int(np.ceil((top + 18) / SPACING)))
         leaves = [Block.of(k, column, log_r) for k, column in enumerate(counts.T)]
         everyone = Block.of(-1, counts.sum(axis=1), log_r)
+        # alpha at the shares of all groups together: enough to see where its grid belongs
+        shares = (counts.sum(axis=0) + 1) / (counts.sum() + counts.shape[1])
+        log_density = log_prior_alpha(np.exp(log_r)) + log_r - everyone(log_r)
+        log_density += sum(leaf(log_r + np.log(s)) for leaf, s in zip(leaves, shares, strict=True))
+        centre = np.exp(np.exp(log_density - logsumexp(log_density)) @ log_r)
         by_category = np.stack(
             [labels["pi0"], *np.reshape(labels["pi"], counts.shape), labels["pi_new"]], axis=1
         ).tolist()
@@ -304,7 +309,7 @@ class DirichletMultinomial(Reference):
         def category(k: int) -> OneCategory:
             others = reduce(Block.join, (leaf for j, leaf in enumerate(leaves) if j != k))
             return OneCategory(
-                log_prior_alpha, size, everyone, leaves[k], others, counts, by_category[k]
+                log_prior_alpha, centre, everyone, leaves[k], others, counts, by_category[k]
             )
 
         self._one = category

@@ -113,7 +113,7 @@ def test_one_group_is_refused(name):
 def test_hundreds_of_groups_are_fitted(name):
     one = story(name).resized(500)
     data = one.simulate(np.random.default_rng(0)).data
-    short = fitter("numpyro", model="noncentred", draws=20, tune=20, max_treedepth=4)
+    short = fitter("numpyro", model="noncentred", draws=20, tune=200, max_treedepth=5)
     fit = whole(short, one, short.prepare(one)(data, 1))
     assert fit.error is None
     assert np.ptp(fit.draws[one.scale]) > 0
@@ -168,14 +168,14 @@ def columns(values):
 
 @pytest.mark.parametrize(("name", "model"), MODELS)
 def test_exact_draws_follow_the_exact_distribution(name, model):
-    """Kolmogorov-Smirnov at family-wise 0.1 % over the quantities of a model."""
+    """Kolmogorov-Smirnov at family-wise 0.1 % over the quantities of all models."""
     one = story(name)
     rng = np.random.default_rng(4)
     data = one.simulate(rng).data
     exact = one.exact(data, model)
     if exact is None:
         pytest.skip(f"{name} has no exact posterior of {model}")
-    parameters = exact.draws(2000, rng)
+    parameters = exact.draws(500, rng)
     assert set(parameters) == set(one.models[model])
     draws = one.quantities(parameters, data, rng)
     assert set(exact.names) <= set(draws)
@@ -185,7 +185,7 @@ def test_exact_draws_follow_the_exact_distribution(name, model):
         for q in exact.names
         if np.ptp(draws[q]) > 0
     }
-    assert min(p.values()) > 1e-3 / len(p), p
+    assert min(p.values()) > 1e-3 / len(p) / len(MODELS), p
     for q in exact.names:
         inner = exact.quantile(q, [0.2, 0.5])
         np.testing.assert_allclose(exact.cdf(q, inner), [0.2, 0.5], atol=1e-5)
@@ -206,7 +206,7 @@ def test_exact_posterior_matches_a_long_run(name, model, library):
     exact = one.exact(data, model)
     if exact is None:
         pytest.skip(f"{name} has no exact posterior of {model}")
-    long = fitter(library, model=model, draws=5000, chains=4, target_accept=0.95)
+    long = fitter(library, model=model, draws=2500, chains=4, target_accept=0.95)
     fit = long.prepare(one)(data, 1)
     quantities = one.quantities(fit.draws, data, np.random.default_rng(1))
     names = [q for q in exact.names if np.ptp(quantities[q]) > 0]
