@@ -11,7 +11,7 @@ with the cache that the former left; importing the libraries is given apart.
 
 Times are those of the processor, which on an idle machine are the wall clock's. A process is kept
 to one core; one that takes over 300 s of it, or an hour, is given up and shown so, with what it had
-found. All stories take about 25 minutes on one idle core.
+found. All stories take about 30 minutes on one idle core.
 """
 
 import argparse
