@@ -10,7 +10,7 @@ logarithm against that of the size from 128 up, with its standard error: 1 is li
 overhead that all groups share still tells. Fits in which over a tenth of the draws took fewer steps
 are left out: `kept` is the share of the others. The exact posterior is set up anew for each data
 set, and its cost is that of 1,000 draws over 1,000.
-Sizes take turns, so that drift cancels; one core, about 5 minutes.
+Sizes take turns, so that drift cancels; one core, about 4 minutes.
 """
 
 import os
