@@ -141,9 +141,11 @@ def test_log_densities_of_the_three_codings_agree(name, model):
 def test_prior_predictives_match_the_simulator(name, model):
     """Two-sample Kolmogorov-Smirnov at family-wise 0.1 % over all scalars of both libraries."""
     import jax
+    import numpyro
     import pymc as pm
     from numpyro.infer import Predictive
 
+    numpyro.enable_x64()
     one = story(name)
     drawn, ours = simulations(one, 2000, seed=5)
     ours |= {key: np.stack([s.data[key] for s in drawn]) for key in drawn[0].data}
