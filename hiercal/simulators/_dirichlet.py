@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, reduce
 
 import numpy as np
@@ -233,8 +233,7 @@ class OneCategory(GridReference):
                 + (len(others.members) - 1) * log_rest
             )
 
-        # the search starts wide, as a flat likelihood leaves alpha the whole tail of its prior
-        axes = replace(positive_axis("alpha", centre), high=9.0), unit(self._names[0])
+        axes = positive_axis("alpha", centre), unit(self._names[0])
         self.grid = Grid(log_density, axes, points=POINTS, scan=SCAN)
 
     @property

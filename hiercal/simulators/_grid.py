@@ -153,24 +153,22 @@ class Grid:
         return np.where(np.isnan(found), -np.inf, found)
 
     def _box(self, scan: int) -> list[tuple[float, float]]:
-        """Grow and shrink a box until it just holds what is not negligible."""
+        """Grow a box until nothing that matters is at its edge, and shrink it to just hold that."""
         box = [(axis.low, axis.high) for axis in self.axes]
         for _ in range(ZOOMS):
             coordinates = [np.linspace(low, high, scan) for low, high in box]
             log_density = self._log_density(_tensor(coordinates)).reshape([scan] * len(box))
             held = log_density > log_density.max() + LOG_NEGLIGIBLE
-            top = np.unravel_index(log_density.argmax(), log_density.shape)
-            before, box = box, []
+            settled, before, box = True, box, []
             for i, u in enumerate(coordinates):
                 inside = np.flatnonzero(held.any(axis=tuple(j for j in range(held.ndim) if j != i)))
-                cell, width = u[1] - u[0], u[-1] - u[0]
-                below, above = (width if top[i] == end else cell for end in (0, scan - 1))
-                box.append((float(u[inside[0]] - below), float(u[inside[-1]] + above)))
-            changes = (
-                max(abs(low - a), abs(high - b)) / (b - a)
-                for (low, high), (a, b) in zip(box, before, strict=True)
-            )
-            if max(changes, default=0) < 0.15:
+                first, last, cell, width = inside[0], inside[-1], u[1] - u[0], u[-1] - u[0]
+                low = float(u[first] - (width / 3 if first == 0 else cell))
+                high = float(u[last] + (width / 3 if last == scan - 1 else cell))
+                box.append((low, high))
+                change = max(abs(low - before[i][0]), abs(high - before[i][1]))
+                settled = settled and change < 0.15 * width
+            if settled:
                 break
         return box
 

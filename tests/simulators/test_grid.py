@@ -17,6 +17,10 @@ CASES = {
     ),
     "gamma with a pole at 0": (positive_axis("x", 1.0), stats.gamma(0.3)),
     "beta, flat at one end": (unit("x"), stats.beta(1.0, 4.0)),
+    "log-normal, far above where the search begins": (
+        positive_axis("x", 1.0),
+        stats.lognorm(1, scale=1e4),
+    ),
 }
 
 
