@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hiercal.catalogue import experiment as experiment
     from hiercal.catalogue import fitter as fitter
     from hiercal.catalogue import story as story
     from hiercal.fitters import Fit as Fit
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from hiercal.simulators import Reference as Reference
     from hiercal.simulators import Simulation as Simulation
     from hiercal.simulators import Story as Story
+    from hiercal.studies import Experiment as Experiment
     from hiercal.studies import Result as Result
     from hiercal.studies import Study as Study
 
 _HOMES = {
+    "Experiment": "hiercal.studies",
     "Fit": "hiercal.fitters",
     "Fitter": "hiercal.fitters",
     "Reference": "hiercal.simulators",
@@ -24,11 +27,13 @@ _HOMES = {
     "Simulation": "hiercal.simulators",
     "Story": "hiercal.simulators",
     "Study": "hiercal.studies",
+    "experiment": "hiercal.catalogue",
     "fitter": "hiercal.catalogue",
     "story": "hiercal.catalogue",
 }
 
 __all__ = [
+    "Experiment",
     "Fit",
     "Fitter",
     "Reference",
@@ -36,6 +41,7 @@ __all__ = [
     "Simulation",
     "Story",
     "Study",
+    "experiment",
     "fitter",
     "story",
 ]

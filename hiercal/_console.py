@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hiercal.studies import Result
 
 STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
+CLAIM_STYLES = {"confirmed": "green", "refuted": "bold red", "undecided": "yellow"}
 TICKS = {True: "✓", False: "✗"}
 TAILS = (0.055, 0.945)
 WIDTHS = {"arm": 31, "verdict": 13}
@@ -38,18 +40,21 @@ def show_catalogue(kinds: list[str]) -> None:
     from hiercal import catalogue
 
     out = console()
-    classes = {"stories": catalogue.story_class, "fitters": catalogue.fitter_class}
+    classes = {
+        "stories": catalogue.story_class,
+        "fitters": catalogue.fitter_class,
+        "studies": catalogue.experiment_class,
+    }
     for kind in kinds:
         table = _table(kind.capitalize(), "name", "what it is", "options and defaults")
         for name in catalogue.names(kind):
-            if kind == "studies":
-                about, options = inspect.getdoc(catalogue.module(kind, name)), ""
-            else:
-                cls: Any = classes[kind](name)
-                about = inspect.getdoc(inspect.getmodule(cls))
-                options = "\n".join(f"{f.name} = {f.default!r}" for f in dataclasses.fields(cls))
-                if kind == "stories":
-                    options += f"\nmodels: {', '.join(cls.models)}"
+            cls: Any = classes[kind](name)
+            about = inspect.getdoc(inspect.getmodule(cls))
+            options = "\n".join(f"{f.name} = {f.default!r}" for f in dataclasses.fields(cls))
+            if kind == "stories":
+                options += f"\nmodels: {', '.join(cls.models)}"
+            if kind == "studies" and cls.claims:
+                options += f"\nclaims: {', '.join(claim.id for claim in cls.claims)}"
             table.add_row(
                 Text(name, "bold"), Text((about or "").partition("\n\n")[0]), Text(options)
             )
@@ -128,6 +133,36 @@ def show_result(result: Result, every: bool = False) -> bool:
         f"All numbers and figures: {result.folder}"
     )
     return bool((verdicts["verdict"] == "miscalibrated").any())
+
+
+def show_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> bool:
+    """Print what a named study found; return whether any of its claims is refuted."""
+    out = console()
+    claims = tables.get("claims")
+    if claims is not None:
+        out.print(_claim_table(claims))
+    out.print("Tables: " + ", ".join(f"{n}.csv ({len(t)} rows)" for n, t in tables.items()))
+    out.print(f"All tables and figures: {folder}")
+    return claims is not None and bool((claims["verdict"] == "refuted").any())
+
+
+def show_claims(claims: pd.DataFrame) -> None:
+    """Print the claims ledger."""
+    console().print(_claim_table(claims))
+
+
+def _claim_table(claims: pd.DataFrame) -> Table:
+    table = _table("Claims", "", "claim", "verdict", "effect (se)", "bound", "of")
+    for row in claims.to_dict("records"):
+        table.add_row(
+            row["claim"],
+            row["says"],
+            Text(row["verdict"], CLAIM_STYLES[row["verdict"]]),
+            f"{row['effect']:.3g} ({row['se']:.2g})" if row["se"] else f"{row['effect']:.4g}",
+            f"{row['bound']:.3g}",
+            row["measure"],
+        )
+    return table
 
 
 def show_fit(fitted: Fitted) -> None:

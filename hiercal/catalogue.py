@@ -16,6 +16,7 @@ from typing import Any
 
 from hiercal.fitters import Fitter
 from hiercal.simulators import Story
+from hiercal.studies._experiment import Experiment
 
 ROOMS = {"stories": "simulators", "fitters": "fitters", "studies": "studies"}
 """Kind of thing and the subpackage that holds it."""
@@ -48,6 +49,11 @@ def story_class(name: str) -> type[Story]:
 def fitter_class(name: str) -> type[Fitter]:
     """The class of a fitter."""
     return _find("fitters", Fitter, name)
+
+
+def experiment_class(name: str) -> type[Experiment]:
+    """The class of a study."""
+    return _find("studies", Experiment, name)
 
 
 def story(name: str, **options: Any) -> Story:
@@ -96,6 +102,33 @@ def fitter(name: str, **options: Any) -> Fitter:
     'numpyro-centred'
     """
     return _build(fitter_class(name), name, options)
+
+
+def experiment(name: str, *, quick: bool = False, **options: Any) -> Experiment:
+    """Make one of the named studies.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``hiercal list studies``, or ``file.py:Class`` for a study of your own.
+    quick : bool
+        At a size that takes less than a minute, where no option says otherwise.
+    options
+        The study's fields.
+
+    Raises
+    ------
+    ValueError
+        On an unknown name or option, or a bad value; the message names the nearest valid one.
+
+    Examples
+    --------
+    >>> from hiercal import experiment
+    >>> experiment("funnel", simulations=50).simulations
+    50
+    """
+    cls = experiment_class(name)
+    return _build(cls, name, (dict(cls.quick) if quick else {}) | options)
 
 
 def unknown(what: str, got: str, valid: list[str]) -> str:

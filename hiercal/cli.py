@@ -17,7 +17,8 @@ Examples:
   hiercal list
   hiercal run examples/eight_schools.toml
   hiercal run examples/eight_schools.toml --simulations 5000   (extends the run above)
-  hiercal run chapter
+  hiercal run funnel --quick
+  hiercal claims
   hiercal show results/eight_schools
   hiercal fit eight_schools --model centred
 """
@@ -64,7 +65,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
 
 
 @main.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))
 @click.option(
     "--simulations", type=click.IntRange(1), help="Simulated data sets; more extends a run."
 )
@@ -85,10 +86,11 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     type=click.Path(path_type=Path),
     help="Its scheduler file, on a shared disk.",
 )
-@click.option("--check", is_flag=True, help="Exit with 1 if any arm is miscalibrated.")
-@click.pass_context
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 if an arm is miscalibrated, or a claim refuted."
+)
+@click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
 def run(
-    context: click.Context,
     config: Path,
     simulations: int | None,
     seed: int | None,
@@ -97,51 +99,86 @@ def run(
     scheduler: str | None,
     scheduler_file: Path | None,
     check: bool,
+    quick: bool,
 ) -> None:
-    """Run the study in CONFIG, a TOML file; the same command goes on with an interrupted run.
+    """Run the study in CONFIG; the same command goes on with an interrupted run.
 
-    CONFIG may also be "chapter": the textbook's worked examples, fitted in both libraries, with the
-    printed, measured and exact numbers side by side (about four minutes).
+    CONFIG is a TOML file, or a name of "hiercal list studies", such as funnel: its folder gets its
+    tables as CSV, figures/, the verdicts on its claims (claims.csv) and manifest.json.
 
-    The folder gets journal.sqlite (every fit as it came in), manifest.json, records.parquet,
-    fits.parquet, sbc.zarr (opens with ArviZ), verdicts.csv, coverage.csv, bias.csv and figures/.
+    Of a file with stories and fitters, the folder gets journal.sqlite (every fit as it came in),
+    manifest.json, records.parquet, fits.parquet, sbc.zarr (opens with ArviZ), verdicts.csv,
+    coverage.csv, bias.csv and figures/.
     Exits with 0 when the run completed, whatever the verdicts; 130 when interrupted.
     """
     from hiercal import _console
     from hiercal.config import ConfigError, read
+    from hiercal.studies import Experiment
     from hiercal.studies._engine import RunError
+    from hiercal.studies._experiment import run as run_experiment
     from hiercal.studies._journal import JournalError
 
-    if str(config) == "chapter":
-        given = [
-            name
-            for name in ("simulations", "workers", "scheduler", "scheduler_file", "check")
-            if context.params[name]
-        ]
-        if given:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            _fail(f"hiercal run chapter takes --seed and --out only; leave out {options}", 2)
-        _run_chapter(out or Path("results") / "chapter", seed)
-        return
     try:
-        study = read(config, simulations=simulations, seed=seed)
+        study = read(config, quick=quick, simulations=simulations, seed=seed)
     except ConfigError as error:
         _fail(str(error), 2)
-    folder = out or Path("results") / study.name
+    folder = out or Path("results") / (f"{study.name}-quick" if quick else study.name)
     _interrupt_on_termination()
+    where: Any = {"workers": workers, "scheduler": scheduler, "scheduler_file": scheduler_file}
     try:
-        result = study.run(
-            folder, workers=workers, scheduler=scheduler, scheduler_file=scheduler_file
-        )
+        if isinstance(study, Experiment):
+            tables = run_experiment(study, folder, say=click.echo, **where)
+            refuted = _console.show_tables(tables, folder)
+            if check and refuted:
+                sys.exit(1)
+            return
+        result = study.run(folder, **where)
     except JournalError as error:
         _fail(str(error), 2)
-    except (RunError, ValueError) as error:
+    except (RunError, ValueError, ModuleNotFoundError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
+        if isinstance(study, Experiment):
+            _fail(f"interrupted; every fit so far is in {folder}. The same command goes on.", 130)
         _fail(_interrupted(study, folder), 130)
     miscalibrated = _console.show_result(result)
     if check and miscalibrated:
         sys.exit(1)
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Each study at a size that takes less than a minute.")
+@click.option("--only", metavar="STUDIES", help="Names of studies, with commas between them.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of the studies' folders and of the ledger.",
+)
+@click.option("--workers", type=click.IntRange(0), help="Local processes, one a core by default.")
+def claims(quick: bool, only: str | None, out: Path, workers: int | None) -> None:
+    """Test every claim of every study and write the ledger: claims.md, claims.csv and a figure.
+
+    A study that is in the folder already, complete and with the same options, is not run again.
+    """
+    from hiercal import _console, catalogue
+    from hiercal.studies import _ledger
+    from hiercal.studies._engine import RunError
+    from hiercal.studies._journal import JournalError
+
+    _interrupt_on_termination()
+    names = only.split(",") if only else catalogue.names("studies")
+    try:
+        experiments = [catalogue.experiment(name.strip(), quick=quick) for name in names]
+        table = _ledger.ledger(experiments, out, quick=quick, workers=workers, say=click.echo)
+    except (JournalError, ValueError) as error:
+        _fail(str(error), 2)
+    except (RunError, ModuleNotFoundError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail(f"interrupted; every fit so far is in {out}. The same command goes on.", 130)
+    _console.show_claims(table)
 
 
 @main.command()
@@ -184,15 +221,6 @@ def fit(story: str, data: Path | None, fitter: str, model: str | None, **options
     if fitted.fit.error is not None:
         _fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
     _console.show_fit(fitted)
-
-
-def _run_chapter(folder: Path, seed: int | None) -> None:
-    from hiercal.studies import chapter
-
-    try:
-        chapter.run(folder, progress=click.echo, **({} if seed is None else {"seed": seed}))
-    except (RuntimeError, ModuleNotFoundError) as error:
-        _fail(str(error), 1)
 
 
 def _fail(message: str, code: int) -> Any:

@@ -1,4 +1,4 @@
-"""A study from a TOML file."""
+"""A study from a TOML file: stories and fitters, or a named study with other options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hiercal import catalogue
-from hiercal.studies import Study
+from hiercal.studies import Experiment, Study
 
 
 class ConfigError(ValueError):
@@ -38,15 +38,22 @@ class StudyConfig(BaseModel):
     max_rank: int = 99
     level: float = 0.89
     groups: str = "each"
+    below: dict[str, float] = {}
 
 
-def read(path: str | os.PathLike[str], **overrides: Any) -> Study:
+def read(
+    path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any
+) -> Study | Experiment:
     """Read a study.
 
     Parameters
     ----------
     path : path
-        A TOML file; the study is named after it unless it says ``name``.
+        A TOML file. With a key ``study``, the other keys are options of the study of that name in
+        the catalogue; without, they are those of a `hiercal.Study`, named after the file unless it
+        says ``name``. Or a name in the catalogue itself.
+    quick : bool
+        Take the options of a named study from ``--quick`` where the file has none.
     overrides
         Values that replace the file's, such as ``simulations=50``; None leaves the file's.
 
@@ -55,14 +62,24 @@ def read(path: str | os.PathLike[str], **overrides: Any) -> Study:
     ConfigError
         If the file is missing, is not TOML, or says something that cannot be run.
     """
+    changes = {key: value for key, value in overrides.items() if value is not None}
+    if str(path) in catalogue.names("studies"):
+        return _experiment(str(path), str(path), quick, changes)
     path = Path(path)
+    if not path.suffix and not path.exists():
+        names = catalogue.names("studies")
+        raise ConfigError(f"{catalogue.unknown('study', str(path), names)}; or give a TOML file")
     try:
         content = tomllib.loads(path.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    content |= {key: value for key, value in overrides.items() if value is not None}
+    content |= changes
+    if "study" in content:
+        return _experiment(str(path), content.pop("study"), quick, content)
+    if quick:
+        raise ConfigError(f"{path}: --quick is of named studies; give --simulations instead")
     try:
         return _study(StudyConfig.model_validate(content), path.stem)
     except ValidationError as error:
@@ -70,6 +87,13 @@ def read(path: str | os.PathLike[str], **overrides: Any) -> Study:
         raise ConfigError(f"{path}: " + f"\n{path}: ".join(lines)) from None
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _experiment(where: str, name: str, quick: bool, options: dict[str, Any]) -> Experiment:
+    try:
+        return catalogue.experiment(name, quick=quick, **options)
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _study(config: StudyConfig, stem: str) -> Study:
@@ -84,6 +108,7 @@ def _study(config: StudyConfig, stem: str) -> Study:
         max_rank=config.max_rank,
         level=config.level,
         groups=config.groups,
+        below=config.below,
     )
 
 

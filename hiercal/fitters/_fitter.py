@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib.util
 import os
@@ -52,8 +53,16 @@ Refit = Callable[[Mapping[str, np.ndarray], int], Fit]
 """What `Fitter.prepare` returns: ``refit(data, seed) -> Fit``."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Fitter(ABC):
     """A way to get a posterior; subclass as a frozen dataclass of its options.
+
+    Parameters
+    ----------
+    assume : mapping
+        Options of the story that the model takes to be other than they were in the simulation:
+        ``{"tau_scale": 50.0}`` fits the same data sets under another prior. The ranks are then not
+        uniform.
 
     Class attributes
     ----------------
@@ -61,8 +70,30 @@ class Fitter(ABC):
     extra : the extra of this package that installs them.
     """
 
+    assume: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
+
     name: ClassVar[str]
     extra: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        assumed = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in dict(self.assume).items()
+        }
+        object.__setattr__(self, "assume", tuple(sorted(assumed.items())))
+
+    def assumed(self, story: Story) -> Story:
+        """The story as this fitter's model takes it; a ValueError if it has no such option."""
+        valid = [field.name for field in dataclasses.fields(story)]
+        for option, _ in self.assume:
+            if option not in valid:
+                close = difflib.get_close_matches(option, valid, n=1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise ValueError(
+                    f"{self.name}: assume names {option!r}; {hint}story {story.name} has "
+                    f"{', '.join(valid)}"
+                )
+        return dataclasses.replace(story, **dict(self.assume)) if self.assume else story
 
     @property
     @abstractmethod
@@ -89,7 +120,13 @@ class Fitter(ABC):
 
     def check(self, story: Story) -> None:
         """Raise an error that says what to do if this fitter cannot fit `story` here."""
-        self.parameters(story)
+        assumed = self.assumed(story)
+        if assumed.coords != story.coords:
+            raise ValueError(
+                f"{self.name}: assume {dict(self.assume)} changes the groups of {story.name}; "
+                "leave out what is not an assumption on the model"
+            )
+        self.parameters(assumed)
         for package in self.requires:
             if importlib.util.find_spec(package) is None:
                 raise ModuleNotFoundError(

@@ -40,6 +40,7 @@ class NutsFitter(Fitter):
     max_treedepth: int = 10
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, least in (("draws", 1), ("tune", 1), ("chains", 1), ("max_treedepth", 1)):
             at_least(self.name, field, getattr(self, field), least)
         if not 0 < self.target_accept < 1:

@@ -31,6 +31,7 @@ class Exact(Fitter):
     name: ClassVar = "exact"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least(self.name, "draws", self.draws, 1)
 
     @property

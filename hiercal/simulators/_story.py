@@ -37,8 +37,16 @@ class Simulation:
     data: Arrays
 
 
+@dataclass(frozen=True, kw_only=True)
 class Story(ABC):
     """A hierarchical generative story; subclass as a frozen dataclass of design constants.
+
+    Parameters
+    ----------
+    given : mapping of str to float
+        Scalar parameters that the simulator takes as they are instead of drawing them, which no
+        model knows of: ``{"tau": 0.5}`` for a study at a fixed truth. The ranks of such a study are
+        not uniform.
 
     Class attributes
     ----------------
@@ -54,6 +62,8 @@ class Story(ABC):
     density code: their independence is what makes simulation-based calibration a check.
     """
 
+    given: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+
     name: ClassVar[str]
     models: ClassVar[Mapping[str, tuple[str, ...]]]
     dims: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -62,6 +72,21 @@ class Story(ABC):
     groups: ClassVar[str]
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     unreliable: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        given = tuple(sorted((str(name), float(value)) for name, value in dict(self.given).items()))
+        scalars = [name for name, dims in self.dims.items() if dims == ()]
+        for name, value in given:
+            if name not in scalars or not np.isfinite(value):
+                raise ValueError(
+                    f"{self.name}: given is {dict(given)}; give finite numbers for some of "
+                    f"{', '.join(scalars)}"
+                )
+        object.__setattr__(self, "given", given)
+
+    def given_or(self, name: str, drawn: float) -> float:
+        """The value that is given for a parameter, else the one drawn."""
+        return dict(self.given).get(name, drawn)
 
     @property
     @abstractmethod

@@ -94,6 +94,7 @@ class Batting(Story):
     groups: ClassVar = "theta"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "at_bats", group_sizes(self.name, "at_bats", self.at_bats))
         object.__setattr__(self, "players", tuple(str(s) for s in self.players))
         at_least_two_groups(self.name, "at_bats", len(self.at_bats))
@@ -123,8 +124,8 @@ class Batting(Story):
         return story, story.check({"hits": frame["hits"].to_numpy()})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        mu = rng.normal(self.mu_mean, self.mu_scale)
-        tau = abs(rng.normal(0, self.tau_scale))
+        mu = self.given_or("mu", rng.normal(self.mu_mean, self.mu_scale))
+        tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
         theta = rng.normal(mu, tau, size=len(self.at_bats))
         hits = rng.binomial(self.at_bats, expit(theta))
         truth = {"mu": np.array(mu), "tau": np.array(tau), "theta": theta}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class EightSchools(Story):
         of schools from two up. By default those of Rubin (1981).
     mu_scale, tau_scale : float
         Prior scales of the mean effect and of its standard deviation between schools, in points.
+    tau_prior : {"half_normal", "half_cauchy"}
+        Family of the prior of tau.
     schools : tuple of str
         Names of the schools; letters by default.
 
@@ -64,6 +66,7 @@ class EightSchools(Story):
     sigma: tuple[float, ...] = RUBIN_STANDARD_ERRORS
     mu_scale: float = 20.0
     tau_scale: float = 10.0
+    tau_prior: Literal["half_normal", "half_cauchy"] = "half_normal"
     schools: tuple[str, ...] = ()
 
     name: ClassVar = "eight_schools"
@@ -79,6 +82,7 @@ class EightSchools(Story):
     groups: ClassVar = "theta"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "sigma", tuple(float(s) for s in self.sigma))
         object.__setattr__(self, "schools", tuple(str(s) for s in self.schools))
         at_least_two_groups(self.name, "sigma", len(self.sigma))
@@ -86,6 +90,10 @@ class EightSchools(Story):
             positive(self.name, f"sigma[{i}]", s)
         positive(self.name, "mu_scale", self.mu_scale)
         positive(self.name, "tau_scale", self.tau_scale)
+        if self.tau_prior not in ("half_normal", "half_cauchy"):
+            raise ValueError(
+                f"{self.name}: tau_prior is {self.tau_prior!r}; give 'half_normal' or 'half_cauchy'"
+            )
         group_names(self.name, "schools", self.schools, len(self.sigma))
 
     @property
@@ -107,8 +115,10 @@ class EightSchools(Story):
         return story, story.check({"y": frame["y"].to_numpy()})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        mu = rng.normal(0, self.mu_scale)
-        tau = abs(rng.normal(0, self.tau_scale))
+        mu = self.given_or("mu", rng.normal(0, self.mu_scale))
+        heavy = self.tau_prior == "half_cauchy"
+        z = rng.standard_cauchy() if heavy else rng.normal()
+        tau = self.given_or("tau", abs(self.tau_scale * z))
         theta = rng.normal(mu, tau, size=len(self.sigma))
         y = rng.normal(theta, self.sigma)
         return Simulation({"mu": np.array(mu), "tau": np.array(tau), "theta": theta}, {"y": y})
@@ -124,7 +134,10 @@ class EightSchools(Story):
         if model == "complete_pooling":
             return log_mu
         tau = draws["tau"]
-        log_tau = np.log(2) + log_normal(tau, 0, self.tau_scale)
+        if self.tau_prior == "half_cauchy":
+            log_tau = np.log(2 / np.pi / self.tau_scale) - np.log1p((tau / self.tau_scale) ** 2)
+        else:
+            log_tau = np.log(2) + log_normal(tau, 0, self.tau_scale)
         log_theta = log_normal(draws["theta"], draws["mu"][..., None], tau[..., None]).sum(axis=-1)
         if model == "noncentred":
             log_theta = log_theta + len(self.sigma) * np.log(tau)
@@ -151,16 +164,17 @@ class EightSchools(Story):
 
         # PyMC stores 20.0 as float32 and takes its log as such, wrong by 3e-8; this stays float64
         mu_scale, tau_scale = np.float64(self.mu_scale), np.float64(self.tau_scale)
+        tau_prior = pm.HalfCauchy if self.tau_prior == "half_cauchy" else pm.HalfNormal
         with pm.Model(coords=self.coords) as pymc_model:
             y = pm.Data("y_data", data["y"], dims="school")
             match model:
                 case "centred":
                     mu = pm.Normal("mu", 0, mu_scale)
-                    tau = pm.HalfNormal("tau", tau_scale)
+                    tau = tau_prior("tau", tau_scale)
                     theta = pm.Normal("theta", mu, tau, dims="school")
                 case "noncentred":
                     mu = pm.Normal("mu", 0, mu_scale)
-                    tau = pm.HalfNormal("tau", tau_scale)
+                    tau = tau_prior("tau", tau_scale)
                     z = pm.Normal("z", 0, 1, dims="school")
                     theta = pm.Deterministic("theta", mu + tau * z, dims="school")
                 case "no_pooling":
@@ -178,17 +192,19 @@ class EightSchools(Story):
 
         sigma = jnp.array(self.sigma)
         schools = numpyro.plate("school", len(self.sigma))
+        heavy = self.tau_prior == "half_cauchy"
+        tau_prior = (dist.HalfCauchy if heavy else dist.HalfNormal)(self.tau_scale)
 
         def centred(y=None):
             mu = numpyro.sample("mu", dist.Normal(0, self.mu_scale))
-            tau = numpyro.sample("tau", dist.HalfNormal(self.tau_scale))
+            tau = numpyro.sample("tau", tau_prior)
             with schools:
                 theta = numpyro.sample("theta", dist.Normal(mu, tau))
                 numpyro.sample("y", dist.Normal(theta, sigma), obs=y)
 
         def noncentred(y=None):
             mu = numpyro.sample("mu", dist.Normal(0, self.mu_scale))
-            tau = numpyro.sample("tau", dist.HalfNormal(self.tau_scale))
+            tau = numpyro.sample("tau", tau_prior)
             with schools:
                 z = numpyro.sample("z", dist.Normal(0, 1))
                 theta = numpyro.deterministic("theta", mu + tau * z)
@@ -219,7 +235,11 @@ class EightSchools(Story):
                 y,
                 sigma,
                 mu_scale=self.mu_scale,
-                log_prior_tau=lambda tau: -0.5 * (tau / self.tau_scale) ** 2,
+                log_prior_tau=lambda tau: (
+                    -np.log1p((tau / self.tau_scale) ** 2)
+                    if self.tau_prior == "half_cauchy"
+                    else -0.5 * (tau / self.tau_scale) ** 2
+                ),
                 tau_scale=self.tau_scale,
                 labels=self.coords["school"],
             )

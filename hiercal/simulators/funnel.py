@@ -56,6 +56,7 @@ class Funnel(Story):
     unreliable: ClassVar = ("centred",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 2:
             raise ValueError(f"{self.name}: n is {self.n!r}; give a whole number of at least 2")
         positive(self.name, "v_scale", self.v_scale)
@@ -73,8 +74,8 @@ class Funnel(Story):
         raise ValueError(f"{cls.name}: the funnel has no data; leave --data out")
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        v = rng.normal(0, self.v_scale)
-        sigma = np.exp(v / 2)
+        v = self.given_or("v", rng.normal(0, self.v_scale))
+        sigma = self.given_or("sigma", np.exp(v / 2))
         x = rng.normal(0, sigma, size=self.n)
         return Simulation({"v": np.array(v), "sigma": np.array(sigma), "x": x}, {})
 

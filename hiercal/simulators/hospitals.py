@@ -84,6 +84,7 @@ class Hospitals(Story):
     groups: ClassVar = "lambda"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "exposure", tuple(float(e) for e in self.exposure))
         object.__setattr__(self, "hospitals", tuple(str(s) for s in self.hospitals))
         at_least_two_groups(self.name, "exposure", len(self.exposure))
@@ -112,8 +113,8 @@ class Hospitals(Story):
         return story, story.check({"y": frame["y"].to_numpy()})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        mu_log = rng.normal(0, self.mu_scale)
-        sigma_log = abs(rng.normal(0, self.sigma_scale))
+        mu_log = self.given_or("mu_log", rng.normal(0, self.mu_scale))
+        sigma_log = self.given_or("sigma_log", abs(rng.normal(0, self.sigma_scale)))
         rate = np.exp(rng.normal(mu_log, sigma_log, size=len(self.exposure)))
         y = rng.poisson(rate * self.exposure)
         truth = {"mu_log": np.array(mu_log), "sigma_log": np.array(sigma_log), "lambda": rate}

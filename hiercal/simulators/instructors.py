@@ -75,6 +75,7 @@ class Instructors(Story):
     groups: ClassVar = "theta"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "sizes", group_sizes(self.name, "sizes", self.sizes))
         object.__setattr__(self, "instructors", tuple(str(s) for s in self.instructors))
         at_least_two_groups(self.name, "sizes", len(self.sizes))
@@ -108,9 +109,9 @@ class Instructors(Story):
         return story, story.check({"y": ordered["y"].to_numpy()})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        mu = rng.normal(self.mu_mean, self.mu_scale)
-        tau = abs(rng.normal(0, self.tau_scale))
-        sigma = abs(rng.normal(0, self.sigma_scale))
+        mu = self.given_or("mu", rng.normal(self.mu_mean, self.mu_scale))
+        tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
+        sigma = self.given_or("sigma", abs(rng.normal(0, self.sigma_scale)))
         theta = rng.normal(mu, tau, size=len(self.sizes))
         y = rng.normal(theta[self.instructor_of], sigma)
         truth = {"mu": np.array(mu), "tau": np.array(tau), "sigma": np.array(sigma), "theta": theta}

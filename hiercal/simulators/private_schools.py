@@ -92,6 +92,7 @@ class PrivateSchools(Story):
     groups: ClassVar = "theta"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "sigma", tuple(float(s) for s in self.sigma))
         object.__setattr__(self, "x", tuple(float(v) for v in self.x))
         object.__setattr__(self, "schools", tuple(str(s) for s in self.schools))
@@ -124,9 +125,9 @@ class PrivateSchools(Story):
         return story, story.check({"y": frame["y"].to_numpy()})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        mu = rng.normal(0, self.mu_scale)
-        beta = rng.normal(0, self.beta_scale)
-        tau = abs(rng.normal(0, self.tau_scale))
+        mu = self.given_or("mu", rng.normal(0, self.mu_scale))
+        beta = self.given_or("beta", rng.normal(0, self.beta_scale))
+        tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
         theta = rng.normal(mu + beta * np.array(self.x), tau)
         y = rng.normal(theta, self.sigma)
         truth = {"mu": np.array(mu), "beta": np.array(beta), "tau": np.array(tau), "theta": theta}

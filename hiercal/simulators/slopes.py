@@ -83,6 +83,7 @@ class Slopes(Story):
     groups: ClassVar = "slope"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "x", tuple(tuple(float(v) for v in row) for row in self.x))
         object.__setattr__(self, "group_labels", tuple(str(s) for s in self.group_labels))
         at_least_two_groups(self.name, "x", len(self.x))
@@ -128,9 +129,9 @@ class Slopes(Story):
         return story, story.check({"y": np.concatenate([rows["y"] for _, rows in parts])})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
-        mu_slope = rng.normal(0, self.mu_scale)
-        sigma_slope = rng.exponential(1 / self.slope_rate)
-        noise = rng.exponential(1 / self.noise_rate)
+        mu_slope = self.given_or("mu_slope", rng.normal(0, self.mu_scale))
+        sigma_slope = self.given_or("sigma_slope", rng.exponential(1 / self.slope_rate))
+        noise = self.given_or("noise", rng.exponential(1 / self.noise_rate))
         slope = rng.normal(mu_slope, sigma_slope, size=len(self.x))
         y = rng.normal(slope[self.group_of] * self.regressor, noise)
         smallest = np.argmin([len(row) for row in self.x])

@@ -102,6 +102,7 @@ class Survey(Story):
     unreliable: ClassVar = ("centred",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "n", group_sizes(self.name, "n", self.n))
         object.__setattr__(self, "categories", tuple(str(c) for c in self.categories))
         object.__setattr__(self, "regions", tuple(str(r) for r in self.regions))
@@ -146,7 +147,7 @@ class Survey(Story):
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         pi0 = rng.dirichlet(np.ones(len(self.categories)))
-        alpha = max(rng.gamma(self.alpha_shape) / self.alpha_rate, FLOOR)
+        alpha = self.given_or("alpha", max(rng.gamma(self.alpha_shape) / self.alpha_rate, FLOOR))
         pi = dirichlet(np.broadcast_to(alpha * pi0, (len(self.n), len(pi0))), rng)
         truth = {"alpha": np.array(alpha), "pi0": pi0, "pi": pi}
         return Simulation(truth, {"counts": rng.multinomial(self.n, pi)})

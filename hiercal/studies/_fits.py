@@ -47,10 +47,11 @@ class Settings:
     max_rank: int
     level: float
     groups: str = "each"
+    below: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(cls, study: Study) -> Settings:
-        return cls(study.seed, study.max_rank, study.level, study.groups)
+        return cls(study.seed, study.max_rank, study.level, study.groups, tuple(study.below))
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class FitRecord:
     ess_bulk_min, ess_tail_min, r_hat_max : float
         The worst of all quantities and all single group effects; a quantity that is the same in
         all draws has no R-hat and is left out of it. NaN of a failed fit.
+    scale_at_divergences : float
+        Mean over the divergent draws of the share of all draws whose between-group scale is
+        smaller: 0.5 if they diverge anywhere, near 0 in the neck of a funnel. NaN without any.
     group_ranks : ndarray, shape (max_rank + 1,), or None
         How many single group effects had each rank, where they are not quantities themselves.
     group_covariance : ndarray, shape (4, 4), or None
@@ -90,6 +94,7 @@ class FitRecord:
     ess_bulk_min: float = math.nan
     ess_tail_min: float = math.nan
     r_hat_max: float = math.nan
+    scale_at_divergences: float = math.nan
     group_ranks: np.ndarray | None = None
     group_covariance: np.ndarray | None = None
 
@@ -134,7 +139,7 @@ def _together(arm: Arm) -> int:
     coords = arm.story.coords
     a_draw = sum(
         math.prod(len(coords[dim]) for dim in arm.story.dims[name])
-        for name in arm.fitter.parameters(arm.story)
+        for name in arm.fitter.parameters(arm.fitted)
     )
     of_one_fit = 8 * a_draw * math.prod(arm.fitter.shape)
     return max(1, min(TOGETHER, TOGETHER_BYTES // of_one_fit))
@@ -171,7 +176,7 @@ def sampler_seed(arm: Arm, settings: Settings, simulation: int | str) -> int:
 def _attempt(arm: Arm, refit: Refit, data: Mapping[str, np.ndarray], seed: int) -> Fit:
     start = time.perf_counter()
     try:
-        return whole(arm.fitter, arm.story, refit(data, seed))
+        return whole(arm.fitter, arm.fitted, refit(data, seed))
     except Exception as error:
         # whatever a sampler raises is a result of the study, kept in the journal under the fit
         return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
@@ -180,20 +185,25 @@ def _attempt(arm: Arm, refit: Refit, data: Mapping[str, np.ndarray], seed: int) 
 def _true_quantities(
     arm: Arm, settings: Settings, simulation: int, drawn: Simulation
 ) -> dict[str, np.ndarray]:
-    reported = {name: drawn.truth[name] for name in arm.fitter.parameters(arm.story)}
+    reported = {name: drawn.truth[name] for name in arm.fitter.parameters(arm.fitted)}
     rng = stream(settings.seed, "truth", story_key(arm.story), simulation)
-    return _quantities(arm, settings, reported, drawn.data, rng)
+    return _quantities(arm.story, settings, reported, drawn.data, rng)
 
 
 def _quantities(
-    arm: Arm,
+    story: Story,
     settings: Settings,
     draws: Mapping[str, np.ndarray],
     data: Mapping[str, np.ndarray],
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    quantities = arm.story.quantities(draws, data, rng)
-    return quantities if settings.groups == "each" else summarised(arm.story, draws, quantities)
+    quantities = story.quantities(draws, data, rng)
+    if settings.groups == "summary":
+        quantities = summarised(story, draws, quantities)
+    for name, bound in settings.below:
+        if name in quantities:
+            quantities[f"{name} < {bound:g}"] = (quantities[name] < bound).astype(float)
+    return quantities
 
 
 def _record(
@@ -209,7 +219,7 @@ def _record(
     if fit.error is not None:
         return FitRecord(simulation, fit.error, fit.seconds, 0, 0, 0, np.nan, values)
     rng = stream(settings.seed, "summary", arm.key, simulation)
-    quantities = _quantities(arm, settings, fit.draws, drawn.data, rng)
+    quantities = _quantities(arm.fitted, settings, fit.draws, drawn.data, rng)
     draws = np.stack(list(quantities.values()), axis=-1)
     values[:, 1:] = _summary(values[:, 0], draws, settings, rng)
     diagnosed = values[:, [COLUMNS.index(name) for name in DIAGNOSTICS]]
@@ -233,6 +243,7 @@ def _record(
         float(np.fmin.reduce(diagnosed[:, 0])),
         float(np.fmin.reduce(diagnosed[:, 1])),
         float(np.fmax.reduce(diagnosed[:, 2])),
+        _scale_at_divergences(arm.story, fit),
         counts,
         covariance,
     )
@@ -271,13 +282,23 @@ def _e_bfmi(energy: np.ndarray) -> float:
         return float((np.square(np.diff(energy, axis=1)).mean(axis=1) / variance).min())
 
 
+def _scale_at_divergences(story: Story, fit: Fit) -> float:
+    if fit.divergences == 0 or story.scale not in fit.draws:
+        return math.nan
+    scale = fit.draws[story.scale]
+    order = np.sort(scale, axis=None)
+    at = scale[fit.stats["diverging"].astype(bool)]
+    places = np.searchsorted(order, at, "left") + np.searchsorted(order, at, "right")
+    return float(places.mean() / 2 / order.size)
+
+
 _preparing = threading.Lock()
 
 
 def _refit(arm: Arm) -> Refit:
     with _preparing:  # on a worker with several threads, compile once
         try:
-            return _prepared(arm.story, arm.fitter)
+            return _prepared(arm.fitted, arm.fitter)
         except Exception as error:
             raise PreparationError(f"{arm.label}: {type(error).__name__}: {error}") from error
 

@@ -17,7 +17,7 @@ def draws_kept(arm: Arm, settings: Settings, simulations: int) -> list[str]:
     The simulation with the smallest between-group scale among the first twenty, where the funnel
     is narrowest, and the story's real data.
     """
-    reported = arm.fitter.parameters(arm.story)
+    reported = arm.fitter.parameters(arm.fitted)
     if not {arm.story.scale, arm.story.groups} <= set(reported):
         return []
     scales = [

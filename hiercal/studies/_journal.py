@@ -13,7 +13,7 @@ import numpy as np
 
 from hiercal.studies._fits import COLUMNS, FitRecord
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = f"""
 CREATE TABLE study (digest TEXT NOT NULL, description TEXT NOT NULL);
@@ -31,6 +31,7 @@ CREATE TABLE fits (
     ess_bulk_min REAL,
     ess_tail_min REAL,
     r_hat_max REAL,
+    scale_at_divergences REAL,
     group_ranks BLOB,
     group_covariance BLOB,
     PRIMARY KEY (arm, simulation)
@@ -143,6 +144,7 @@ class Journal:
                 record.ess_bulk_min,
                 record.ess_tail_min,
                 record.r_hat_max,
+                record.scale_at_divergences,
                 _blob(record.group_ranks, "<i4"),
                 _blob(record.group_covariance, "<f8"),
             )
@@ -150,7 +152,7 @@ class Journal:
         ]
         with self._transaction():
             self._db.executemany(
-                "INSERT OR IGNORE INTO fits VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows
+                "INSERT OR IGNORE INTO fits VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows
             )
 
     def done(self, arm: int) -> set[int]:
@@ -175,7 +177,8 @@ class Journal:
         """An arm's first simulations in order, in pieces that fit in memory."""
         cursor = self._db.execute(
             "SELECT simulation, error, divergences, n_steps, max_tree_depth, quantities, "
-            "group_ranks, group_covariance, seconds, e_bfmi, ess_bulk_min, ess_tail_min, r_hat_max "
+            "group_ranks, group_covariance, seconds, e_bfmi, ess_bulk_min, ess_tail_min, "
+            "r_hat_max, scale_at_divergences "
             "FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",
             (arm, simulations),
         )

@@ -54,7 +54,7 @@ def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
         "study": study.describe(),
         "versions": current,
         "earlier_versions": earlier,
-        "commit": _commit(),
+        "commit": commit(),
     }
     replace(path, json.dumps(manifest, indent=2) + "\n")
     return [
@@ -109,7 +109,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Commit of the checkout that hiercal runs from, with ``+`` if it was changed."""
     here = Path(__file__).parent
 

@@ -42,8 +42,9 @@ class Result:
     fits : DataFrame
         A row per arm and simulation: ``arm, simulation, error, seconds, divergences, n_steps,
         max_tree_depth, e_bfmi``, and the worst of all quantities and single group effects
-        ``ess_bulk_min, ess_tail_min, r_hat_max``. The seconds are those of the machine; all else
-        is reproducible.
+        ``ess_bulk_min, ess_tail_min, r_hat_max``, and ``scale_at_divergences``, where among its
+        draws of the between-group scale a fit diverged (0 smallest, 1 largest). The seconds are
+        those of the machine; all else is reproducible.
     group_ranks : DataFrame
         Of a study with ``groups="summary"``, a row per completed fit: ``arm, simulation``, the
         ``counts`` of group effects with each rank 0..max_rank, and the ``covariance`` (4 x 4, row
@@ -242,6 +243,7 @@ def _fit_frame(label: str, labels: list[str], fits: list[Any]) -> pd.DataFrame:
         "ess_bulk_min",
         "ess_tail_min",
         "r_hat_max",
+        "scale_at_divergences",
     )
     columns: dict[str, Any] = {field: [getattr(fit, field) for fit in fits] for field in fields}
     columns["error"] = pd.array(columns["error"], dtype="str")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,11 @@ class Arm:
     label: str
 
     @cached_property
+    def fitted(self) -> Story:
+        """The story as the fitter's model takes it."""
+        return self.fitter.assumed(self.story)
+
+    @cached_property
     def key(self) -> str:
         """What the arm's random numbers depend on."""
         return f"{story_key(self.story)}/{_identity(self.fitter)}"
@@ -65,6 +71,9 @@ class Study:
         Draws L that a rank is taken among, after thinning; ranks are 0..L.
     level : float
         Level of the intervals in the records.
+    below : mapping of str to float
+        Bounds of quantities: whether each lies below its bound is a quantity too, whose mean in the
+        records is the posterior probability that it does: ``{"tau": 1.0}`` adds ``tau < 1``.
     groups : {"each", "summary"}
         Rank every group effect on its own, or their mean, least and largest, with the ranks of
         all groups pooled: records of a story with thousands of groups then stay small.
@@ -90,6 +99,7 @@ class Study:
     max_rank: int = 99
     level: float = 0.89
     groups: str = "each"
+    below: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         for field, kind in (("stories", Story), ("fitters", Fitter)):
@@ -103,6 +113,8 @@ class Study:
                         f"study: {field} holds {value!r}; give a {kind.__name__}, "
                         f"as hiercal.{kind.__name__.lower()}(name) makes"
                     )
+        below = tuple((str(name), float(bound)) for name, bound in dict(self.below).items())
+        object.__setattr__(self, "below", below)
         at_least("study", "simulations", self.simulations, 1)
         at_least("study", "seed", self.seed, 0)
         at_least("study", "max_rank", self.max_rank, 9)
@@ -143,6 +155,7 @@ class Study:
             "max_rank": self.max_rank,
             "level": self.level,
             **({} if self.groups == "each" else {"groups": self.groups}),
+            **({"below": dict(self.below)} if self.below else {}),
             "stories": [_described(story) for story in self.stories],
             "fitters": [_described(fitter) for fitter in self.fitters],
         }
@@ -206,7 +219,11 @@ def _identity(item: Story | Fitter) -> str:
 
 
 def _described(item: Story | Fitter) -> dict[str, Any]:
-    return {"name": item.name, **dataclasses.asdict(item)}  # ty: ignore[invalid-argument-type]
+    options = dataclasses.asdict(item)  # ty: ignore[invalid-argument-type]
+    for field in ("given", "assume"):
+        if pairs := options.pop(field, ()):
+            options[field] = dict(pairs)
+    return {"name": item.name, **options}
 
 
 def _canonical(value: Any) -> str:
@@ -214,19 +231,23 @@ def _canonical(value: Any) -> str:
 
 
 def _distinct(labels: list[str], items: tuple[Any, ...]) -> list[str]:
-    """Labels with the options in which items of the same label differ."""
-    counts = Counter(labels)
+    """Labels with what is given or assumed, and the options in which items of one label differ."""
     distinct = []
     for label, item in zip(labels, items, strict=True):
-        if counts[label] > 1:
-            twins = [
-                vars(other) for other, same in zip(items, labels, strict=True) if same == label
-            ]
-            differing = [
-                f"{key}={value}"
-                for key, value in vars(item).items()
-                if any(twin.get(key) != value for twin in twins)
-            ]
-            label = f"{label}[{','.join(differing)}]" if differing else label
-        distinct.append(label)
+        twins = [_flat(other) for other, same in zip(items, labels, strict=True) if same == label]
+        unusual = {*dict(getattr(item, "given", ())), *dict(getattr(item, "assume", ()))}
+        named = [
+            f"{key}={value}"
+            for key, value in _flat(item).items()
+            if key in unusual or any(twin.get(key) != value for twin in twins)
+        ]
+        distinct.append(f"{label}[{','.join(named)}]" if named else label)
     return distinct
+
+
+def _flat(item: Story | Fitter) -> dict[str, Any]:
+    """Options of a story or fitter, with those given or assumed among them."""
+    options = dict(vars(item))
+    for field in ("given", "assume"):
+        options |= dict(options.pop(field, ()))
+    return options

@@ -1,0 +1,128 @@
+"""Claims: what somebody said, a rule fixed in advance, and what the evidence says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Verdict = Literal["confirmed", "refuted", "undecided"]
+
+ERRORS = 3.0
+"""Standard errors by which an effect must pass a bound: by chance alone, once in 740 claims."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the evidence says of a claim.
+
+    Attributes
+    ----------
+    verdict : {"confirmed", "refuted", "undecided"}
+    effect, se : float
+        The size of the effect and its Monte Carlo standard error, 0 where it is exact.
+    bound : float
+        The effect at which the claim would stop being true.
+    measure : str
+        What the effect is, with its unit.
+    remark : str
+        Where the claim holds, or why not.
+    """
+
+    verdict: Verdict
+    effect: float
+    se: float
+    bound: float
+    measure: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that a study tests.
+
+    Attributes
+    ----------
+    id : str
+        Its number in the ledger, such as ``C11``.
+    says : str
+        The sentence.
+    rule : str
+        When it is confirmed and when refuted, fixed before the evidence is seen.
+    judge : callable
+        Applies the rule to the study's tables, by name.
+    """
+
+    id: str
+    says: str
+    rule: str
+    judge: Callable[[Mapping[str, pd.DataFrame]], Finding]
+
+
+def above(effect: float, se: float, bound: float, measure: str, remark: str = "") -> Finding:
+    """The claim that an effect is larger than a bound.
+
+    Confirmed if the effect lies more than 3 standard errors above the bound, refuted if as many
+    below, else undecided. At the bound itself either has a probability of 0.13 % (normal).
+
+    Examples
+    --------
+    >>> above(2.0, 0.1, 1.0, "ratio").verdict, above(1.1, 0.1, 1.0, "ratio").verdict
+    ('confirmed', 'undecided')
+    """
+    return Finding(_side(effect - bound, se), effect, se, bound, measure, remark)
+
+
+def below(effect: float, se: float, bound: float, measure: str, remark: str = "") -> Finding:
+    """The claim that an effect is smaller than a bound; see `above`."""
+    return Finding(_side(bound - effect, se), effect, se, bound, measure, remark)
+
+
+def near(
+    effect: float, se: float, target: float, tolerance: float, measure: str, remark: str = ""
+) -> Finding:
+    """The claim that an effect is within a tolerance of a number that somebody printed.
+
+    Confirmed if the effect lies inside by more than 3 standard errors, refuted if outside by as
+    many. The bound reported is the nearer end of the tolerance.
+
+    Examples
+    --------
+    >>> near(0.21, 0.01, 0.2, 0.05, "share").verdict, near(0.4, 0.01, 0.2, 0.05, "share").verdict
+    ('confirmed', 'refuted')
+    """
+    inside = tolerance - abs(effect - target)
+    bound = target + tolerance if effect >= target else target - tolerance
+    return Finding(_side(inside, se), effect, se, bound, measure, remark)
+
+
+def every(findings: Sequence[Finding], remark: str = "") -> Finding:
+    """The claim that several things hold: the weakest of them, refuted if any is.
+
+    Its effect and measure are those of the part that decides: the first that is refuted, else the
+    first undecided, else the one nearest to its bound in standard errors.
+    """
+    for verdict in ("refuted", "undecided"):
+        for part in findings:
+            if part.verdict == verdict:
+                return _with_remark(part, remark)
+
+    def distance(part: Finding) -> float:
+        gap = abs(part.effect - part.bound)
+        return gap / part.se if part.se > 0 else float("inf")
+
+    return _with_remark(min(findings, key=distance), remark)
+
+
+def _with_remark(part: Finding, remark: str) -> Finding:
+    said = " ".join(filter(None, (part.remark, remark)))
+    return Finding(part.verdict, part.effect, part.se, part.bound, part.measure, said)
+
+
+def _side(margin: float, se: float) -> Verdict:
+    if margin > ERRORS * se:
+        return "confirmed"
+    return "refuted" if margin < -ERRORS * se else "undecided"

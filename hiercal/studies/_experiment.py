@@ -1,0 +1,217 @@
+"""An experiment: what one named study runs, tabulates, draws and claims."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from hiercal.fitters._fitter import at_least
+from hiercal.studies._claims import Claim
+from hiercal.studies._manifest import commit, replace, versions
+from hiercal.studies._study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from hiercal.studies._result import Result
+
+Tables = Mapping[str, "pd.DataFrame"]
+Say = Callable[[str], None]
+
+CLAIMS = "claims"
+RUNS = "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(ABC):
+    """One named study; subclass as a frozen dataclass of its design.
+
+    Parameters
+    ----------
+    seed : int
+        Every random number follows from it.
+
+    Class attributes
+    ----------------
+    name : what the catalogue and its folder in ``results/`` call it.
+    quick : the options of ``--quick``, which takes less than a minute.
+    claims : what it tests.
+    """
+
+    seed: int = 2026
+
+    name: ClassVar[str]
+    quick: ClassVar[Mapping[str, Any]]
+    claims: ClassVar[tuple[Claim, ...]] = ()
+
+    def __post_init__(self) -> None:
+        at_least(self.name, "seed", self.seed, 0)
+
+    def studies(self) -> dict[str, Study]:
+        """The studies to run, by the name of their folder in ``runs/``; none if nothing is fitted.
+
+        Every arm of a study meets the same data sets.
+        """
+        return {}
+
+    @abstractmethod
+    def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        """Tidy tables by name, a pure function of the records; no model is fitted here.
+
+        Parameters
+        ----------
+        results : mapping of str to Result
+            A finished run for each of `studies`.
+        say : callable
+            Is told what is being done, where that takes longer than a second or two.
+        """
+
+    @abstractmethod
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        """Figures by name, from the tables alone."""
+
+    def texts(self, tables: Tables) -> dict[str, str]:
+        """Further files, by name: a report in Markdown."""
+        return {}
+
+    def judged(self, tables: Tables) -> pd.DataFrame:
+        """The verdict on each claim.
+
+        Returns
+        -------
+        DataFrame
+            A row per claim: ``claim, says, rule, verdict, effect, se, bound, measure, remark``.
+        """
+        import pandas as pd
+
+        rows = [
+            {"claim": claim.id, "study": self.name, "says": claim.says, "rule": claim.rule}
+            | dataclasses.asdict(claim.judge(tables))
+            for claim in self.claims
+        ]
+        return pd.DataFrame(rows)
+
+    @classmethod
+    def made_quick(cls, **options: Any) -> Self:
+        """The experiment at the size of ``--quick``, other options as given."""
+        return cls(**(dict(cls.quick) | options))
+
+    def options(self) -> dict[str, Any]:
+        """All options as plain data."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def run(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    scheduler_file: Path | None = None,
+    progress: bool = True,
+    say: Say = print,
+) -> dict[str, pd.DataFrame]:
+    """Run an experiment and write its folder; safe to interrupt and repeat.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    folder : Path
+        Gets ``runs/`` with a run's folder for each study, a CSV for each table, ``claims.csv``,
+        ``figures/``, and last ``manifest.json``, which says what the tables are of.
+    workers, scheduler, scheduler_file, progress
+        As of `hiercal.Study.run`.
+    say : callable
+        Is told what is being done.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The tables, and the verdicts as ``claims``.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds the experiment with other options.
+    """
+    from hiercal.plots import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest_path = folder / "manifest.json"
+    earlier = _earlier(experiment, manifest_path)
+    start = time.perf_counter()
+
+    def note(complete: bool) -> None:
+        manifest = {
+            "experiment": experiment.name,
+            "complete": complete,
+            "options": experiment.options(),
+            "seconds": round(earlier + time.perf_counter() - start, 1),
+            "versions": versions(),
+            "commit": commit(),
+        }
+        replace(manifest_path, json.dumps(manifest, indent=2) + "\n")
+
+    results = {}
+    for name, study in experiment.studies().items():
+        say(f"{experiment.name}: {name}")
+        try:
+            results[name] = study.run(
+                folder / RUNS / name,
+                workers=workers,
+                scheduler=scheduler,
+                scheduler_file=scheduler_file,
+                progress=progress,
+                export=False,
+            )
+        finally:
+            note(complete=False)
+    say(f"{experiment.name}: tables")
+    tables = experiment.tables(results, say)
+    if experiment.claims:
+        tables[CLAIMS] = experiment.judged(tables)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
+    for name, text in experiment.texts(tables).items():
+        replace(folder / name, text)
+    say(f"{experiment.name}: figures")
+    for name, figure in experiment.figures(tables).items():
+        save(figure, folder / "figures", name)
+    note(complete=True)
+    return tables
+
+
+def _earlier(experiment: Experiment, path: Path) -> float:
+    """Seconds that an interrupted run of the same experiment took; a ValueError on another's."""
+    if not path.exists():
+        return 0.0
+    manifest = json.loads(path.read_text())
+    found = manifest.get("experiment"), manifest.get("options")
+    if found == (experiment.name, experiment.options()):
+        return 0.0 if manifest["complete"] else float(manifest["seconds"])
+    if manifest.get("complete"):
+        return 0.0
+    raise ValueError(
+        f"{path.parent} holds an unfinished run of {found[0]} with options {found[1]}; give "
+        "another --out, or finish or remove that one"
+    )
+
+
+def finished(experiment: Experiment, folder: Path) -> bool:
+    """Whether a folder holds all of this experiment, with these options."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return False
+    manifest = json.loads(path.read_text())
+    same = (manifest.get("experiment"), manifest.get("options")) == (
+        experiment.name,
+        experiment.options(),
+    )
+    return same and bool(manifest["complete"])

@@ -1,0 +1,399 @@
+"""Funnel: the bias of the between-group scale in centred models, and what target_accept does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hiercal.fitters import Fitter
+from hiercal.fitters._fitter import at_least
+from hiercal.fitters._nuts import NutsFitter
+from hiercal.fitters.exact import Exact
+from hiercal.fitters.numpyro import NumPyro
+from hiercal.fitters.pymc import PyMC
+from hiercal.simulators.eight_schools import EightSchools
+from hiercal.simulators.slopes import Slopes
+from hiercal.studies._claims import Claim, Finding, above, below, every, near
+from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._study import Study
+from hiercal.studies._summaries import (
+    ends,
+    fits_of,
+    log_ratio_se,
+    mean_se,
+    named,
+    one,
+    paired,
+    pick,
+    records_of,
+    share_se,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from hiercal.studies._result import Result
+
+LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
+NAMES = {"numpyro": "NumPyro", "pymc": "PyMC"}
+BINS = ((0.0, np.inf), (0.0, 3.0), (3.0, 8.0), (8.0, np.inf))
+"""Ranges of the true tau, in points on the test."""
+SMALL = 1.0
+"""tau below this is in the funnel's neck, in points on the test."""
+EXACT_DRAWS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunnelBias(Experiment):
+    """Centred against non-centred Eight Schools, beside the exact posterior of the same data.
+
+    Parameters
+    ----------
+    simulations : int
+        Data sets from Eight Schools, and as many from varying slopes.
+    targets : tuple of float
+        Acceptance statistics that tuning aims at.
+    slopes_targets : tuple of float
+        Those for the centred varying-slopes model.
+    chains, draws, tune : int
+        Of each fit.
+    """
+
+    simulations: int = 300
+    targets: tuple[float, ...] = (0.8, 0.9, 0.99)
+    slopes_targets: tuple[float, ...] = (0.8, 0.95, 0.995)
+    chains: int = 4
+    draws: int = 1000
+    tune: int = 1000
+
+    name: ClassVar = "funnel"
+    quick: ClassVar = {
+        "simulations": 12,
+        "targets": (0.8, 0.9, 0.99),
+        "slopes_targets": (0.95, 0.995),
+        "chains": 2,
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("targets", "slopes_targets"):
+            values = tuple(sorted(getattr(self, field)))
+            object.__setattr__(self, field, values)
+            if len(values) < 2:
+                raise ValueError(f"{self.name}: {field} is {values}; give two or more to compare")
+        at_least(self.name, "simulations", self.simulations, 2)
+
+    def studies(self) -> dict[str, Study]:
+        settings: dict[str, Any] = {
+            "chains": self.chains,
+            "draws": self.draws,
+            "tune": self.tune,
+        }
+        schools: list[Fitter] = [
+            cls(model=model, target_accept=target, **settings)
+            for cls, model, target in itertools.product(
+                LIBRARIES.values(), ("centred", "noncentred"), self.targets
+            )
+        ]
+        slopes: list[Fitter] = [
+            cls(model="centred", target_accept=target, **settings)
+            for cls, target in itertools.product(LIBRARIES.values(), self.slopes_targets)
+        ]
+        exact = Exact(draws=EXACT_DRAWS)
+        size: dict[str, Any] = {"simulations": self.simulations, "seed": self.seed}
+        return {
+            "eight_schools": Study(
+                stories=(EightSchools(),),
+                fitters=(*schools, exact),
+                below={"tau": SMALL},
+                **size,
+            ),
+            "slopes": Study(stories=(Slopes(),), fitters=(*slopes, exact), **size),
+        }
+
+    def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        bias, sampling, ess = [], [], []
+        for name, study in self.studies().items():
+            result, exact, scale = results[name], study.arms[-1], study.stories[0].scale
+            for arm in study.arms[:-1]:
+                assert isinstance(arm.fitter, NutsFitter)
+                key = {
+                    "story": name,
+                    "library": arm.fitter.name,
+                    "model": arm.fitter.model,
+                    "target_accept": arm.fitter.target_accept,
+                }
+                bias += [key | row for row in _bias(result, arm.label, exact.label, scale)]
+                n_draws = self.chains * self.draws
+                sampling.append(key | _sampling(result, arm.label, scale, n_draws))
+            ess += _ess_ratios(result, study, name)
+        return {
+            "bias": pd.DataFrame(bias),
+            "sampling": pd.DataFrame(sampling),
+            "ess": pd.DataFrame(ess),
+        }
+
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.plots.sweep import sweep
+
+        bias = pick(tables["bias"], story="eight_schools", fits="all")
+        sampling = pick(tables["sampling"], story="eight_schools")
+        return {
+            "bias": sweep(
+                bias.assign(series=_series(bias), panel=_ranges(bias)),
+                x="target_accept",
+                y="bias",
+                se="bias_se",
+                series="series",
+                panel="panel",
+                xlabel="target acceptance statistic",
+                ylabel="posterior mean of tau\nminus the exact one (points)",
+                reference=0.0,
+                xscale="category",
+                columns=2,
+            ),
+            "divergences": sweep(
+                sampling.assign(series=_series(sampling)),
+                x="target_accept",
+                y="divergences",
+                se="divergences_se",
+                series="series",
+                xlabel="target acceptance statistic",
+                ylabel="divergent draws per thousand",
+                xscale="category",
+            ),
+        }
+
+    claims: ClassVar = (
+        Claim(
+            "C07",
+            "The centred model diverges, the non-centred one does not (target 0.9).",
+            "In both libraries more than half of the centred fits have divergences and fewer than "
+            "one in ten of the non-centred.",
+            lambda tables: _diverges(tables["sampling"]),
+        ),
+        Claim(
+            "C08",
+            "The ESS of tau is about six times larger in the non-centred model.",
+            "In both libraries the geometric mean ratio of bulk ESS, data set by data set at "
+            "target 0.9, lies between 4 and 8.",
+            lambda tables: _ess_ratio(tables["ess"]),
+        ),
+        Claim(
+            "C09",
+            "Divergences sit in the neck of the funnel.",
+            "In both libraries divergent draws of the centred model (target 0.8) have on average "
+            "fewer than a quarter of all draws of tau below them; anywhere would be a half.",
+            lambda tables: _neck(tables["sampling"]),
+        ),
+        Claim(
+            "C10",
+            "A higher target_accept reduces divergences but does not remove the bias.",
+            "In both libraries, from the lowest to the highest target the divergences of the "
+            "centred model fall, and the bias of tau at the highest stays above 0.02 points.",
+            lambda tables: _target(tables),
+        ),
+        Claim(
+            "C11",
+            "Ignoring divergences typically underestimates tau.",
+            "In both libraries the centred posterior mean of tau lies below the exact one, on "
+            "average over data sets (target 0.8).",
+            lambda tables: _sign(tables["bias"]),
+        ),
+        Claim(
+            "C32",
+            "The centred varying-slopes model needs target_accept 0.995.",
+            "In both libraries more than one in twenty fits of the centred slopes has divergences "
+            "at the next lower target, and fewer at the highest.",
+            lambda tables: _slopes(tables["sampling"]),
+        ),
+    )
+
+
+def _diverges(sampling: pd.DataFrame) -> Finding:
+    parts = []
+    for library, name in NAMES.items():
+        for model, rule, bound in (("centred", above, 0.5), ("noncentred", below, 0.1)):
+            row = one(
+                sampling,
+                story="eight_schools", library=library, model=model, target_accept=0.9,
+            )  # fmt: skip
+            parts.append(
+                rule(
+                    row["divergent_fits"],
+                    row["divergent_fits_se"],
+                    bound,
+                    f"share of fits with divergences, {name} {model}",
+                )
+            )
+    return every(parts)
+
+
+def _ess_ratio(ess: pd.DataFrame) -> Finding:
+    parts = []
+    for library, name in NAMES.items():
+        row = one(ess, story="eight_schools", library=library, target_accept=0.9)
+        measure = f"ratio of bulk ESS of tau, {name}"
+        parts.append(near(row["ratio"], row["ratio_se"], 6.0, 2.0, measure))
+    return every(parts)
+
+
+def _neck(sampling: pd.DataFrame) -> Finding:
+    parts = []
+    for library, name in NAMES.items():
+        row = one(
+            sampling,
+            story="eight_schools", library=library, model="centred", target_accept=0.8,
+        )  # fmt: skip
+        parts.append(
+            below(
+                row["scale_at_divergences"],
+                row["scale_at_divergences_se"],
+                0.25,
+                f"share of draws of tau below the divergent ones, {name}",
+            )
+        )
+    return every(parts)
+
+
+def _target(tables: Tables) -> Finding:
+    sampling = pick(tables["sampling"], story="eight_schools", model="centred")
+    bias = pick(tables["bias"], story="eight_schools", model="centred", fits="all")
+    low, high = ends(sampling["target_accept"])
+    parts = []
+    for library, name in NAMES.items():
+        first, last = (one(sampling, library=library, target_accept=t) for t in (low, high))
+        change = last["divergences"] - first["divergences"]
+        se = float(np.hypot(first["divergences_se"], last["divergences_se"]))
+        measure = f"change in divergent draws per thousand from {low:g} to {high:g}, {name}"
+        parts.append(below(change, se, 0.0, measure))
+        left = one(bias, library=library, target_accept=high, truth_from=0.0, truth_to=np.inf)
+        measure = f"bias of tau at {high:g} in points, {name}"
+        parts.append(above(left["bias"], left["bias_se"], 0.02, measure))
+    return every(parts)
+
+
+def _sign(bias: pd.DataFrame) -> Finding:
+    parts = []
+    for library, name in NAMES.items():
+        row = one(
+            bias,
+            story="eight_schools", library=library, model="centred", target_accept=0.8,
+            fits="all", truth_from=0.0, truth_to=np.inf,
+        )  # fmt: skip
+        measure = f"posterior mean of tau minus the exact one in points, {name}"
+        parts.append(below(row["bias"], row["bias_se"], 0.0, measure))
+    return every(parts, "It is the other way round: the neck that is not visited holds small tau.")
+
+
+def _slopes(sampling: pd.DataFrame) -> Finding:
+    own = pick(sampling, story="slopes")
+    *_, lower, highest = sorted(own["target_accept"].unique())
+    parts = []
+    for library, name in NAMES.items():
+        for target, rule in ((lower, above), (highest, below)):
+            row = one(own, library=library, target_accept=target)
+            parts.append(
+                rule(
+                    row["divergent_fits"],
+                    row["divergent_fits_se"],
+                    0.05,
+                    f"share of fits with divergences at {target:g}, {name}",
+                )
+            )
+    return every(parts)
+
+
+def _series(table: pd.DataFrame) -> list[str]:
+    return [
+        f"{NAMES[library]} {model.replace('non', 'non-')}"
+        for library, model in zip(table["library"], table["model"], strict=True)
+    ]
+
+
+def _ranges(table: pd.DataFrame) -> list[str]:
+    words = {BINS[0]: "all data sets"}
+    for low, high in BINS[1:]:
+        words[low, high] = (
+            f"true tau above {low:g}" if high == np.inf else f"true tau {low:g} to {high:g}"
+        )
+    return [words[pair] for pair in zip(table["truth_from"], table["truth_to"], strict=True)]
+
+
+def _bias(result: Result, arm: str, exact: str, scale: str) -> list[dict[str, float | str]]:
+    """Sampler bias, apart from shrinkage, by the true scale; failed fits are counted."""
+    pairs = paired(result, arm, exact, scale)
+    pairs["b"] = pairs["mean"] - pairs["other_mean"]
+    pairs["z"] = pairs["b"] / np.hypot(pairs["mcse_mean"], pairs["other_mcse_mean"])
+    pairs["shrinkage"] = pairs["other_mean"] - pairs["truth"]
+    pairs["neck"] = np.nan
+    if scale == "tau":
+        neck = paired(result, arm, exact, f"{scale} < {SMALL:g}")
+        pairs["neck"] = neck["mean"] - neck["other_mean"]
+    rows: list[dict[str, float | str]] = []
+    for (low, high), fits in itertools.product(BINS, ("all", "no divergence")):
+        here = pairs[((pairs["truth"] >= low) & (pairs["truth"] < high)).to_numpy()]
+        if fits == "no divergence":
+            here = here[(here["divergences"] == 0).to_numpy()]
+        done = here[(here["status"] == "ok").to_numpy()]
+        rows.append(
+            {
+                "truth_from": low,
+                "truth_to": high,
+                "fits": fits,
+                "n": len(done),
+                "n_failed": len(here) - len(done),
+                **named(
+                    bias=mean_se(done["b"]),
+                    z=mean_se(done["z"]),
+                    shrinkage=mean_se(done["shrinkage"]),
+                    neck_error=mean_se(done["neck"]),
+                ),
+                "z_sd": done["z"].std(),
+            }
+        )
+    return rows
+
+
+def _sampling(result: Result, arm: str, scale: str, n_draws: int) -> dict[str, float]:
+    fits = fits_of(result, arm)
+    done = fits[fits["error"].isna()]
+    return {
+        "n": len(done),
+        "n_failed": len(fits) - len(done),
+        **named(
+            divergent_fits=share_se(done["divergences"] > 0),
+            divergences=mean_se(1000 * done["divergences"] / n_draws),
+            scale_at_divergences=mean_se(done["scale_at_divergences"].dropna()),
+            ess_per_thousand=log_ratio_se(
+                np.log(1000 * records_of(result, arm, scale)["ess_bulk"].dropna() / n_draws)
+            ),
+            steps_per_draw=mean_se(done["n_steps"] / n_draws),
+        ),
+    }
+
+
+def _ess_ratios(result: Result, study: Study, story: str) -> list[dict[str, float | str]]:
+    """Bulk ESS of the scale, non-centred over centred, on the same data."""
+    arms = {
+        (arm.fitter.name, arm.fitter.model, arm.fitter.target_accept): arm.label
+        for arm in study.arms
+        if isinstance(arm.fitter, NutsFitter)
+    }
+    rows = []
+    for (library, model, target), label in arms.items():
+        other = arms.get((library, "noncentred", target))
+        if model != "centred" or other is None:
+            continue
+        pairs = paired(result, other, label, study.stories[0].scale)
+        log_ratio = np.log(pairs["ess_bulk"] / pairs["other_ess_bulk"]).dropna()
+        key = {"story": story, "library": library, "target_accept": target, "n": len(log_ratio)}
+        rows.append(key | named(ratio=log_ratio_se(log_ratio)))
+    return rows
