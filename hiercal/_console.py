@@ -125,7 +125,9 @@ def show_result(result: Result, every: bool = False) -> bool:
         )
     bias = result.folder / "bias.csv"
     if bias.exists():
-        out.print(_bias_table(pd.read_csv(bias)))
+        table = pd.read_csv(bias)
+        for _, own in table.groupby(table["arm"].str.partition("/")[0], sort=False):
+            out.print(_bias_table(own))
     family = len(verdicts)
     out.print(
         f"Family-wise level 5 % over {family} quantities of all arms (Holm). 'calibrated' is no "
@@ -278,10 +280,15 @@ def _bias_table(bias: pd.DataFrame) -> Table:
     ranges = list(dict.fromkeys(zip(bias["truth_from"], bias["truth_to"], strict=True)))
     for i, (low, high) in enumerate(ranges):
         table.add_column("all" if i == 0 else f"{low:.2g} to {high:.2g}", justify="right")
+    least = bias["se"][bias["se"] > 0].min()
+    digits = 3 if np.isnan(least) else max(3, 1 - int(np.floor(np.log10(least))))
     for arm, rows in bias.groupby("arm", sort=False):
         table.add_row(
             str(arm),
-            *(f"{b:+.3f} ({s:.3f})" for b, s in zip(rows["bias"], rows["se"], strict=True)),
+            *(
+                f"{b:+.{digits}f} ({s:.{digits}f})"
+                for b, s in zip(rows["bias"], rows["se"], strict=True)
+            ),
         )
     return table
 

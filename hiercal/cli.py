@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hiercal.studies import Study
+    from hiercal.studies import Experiment, Study
 
 EXAMPLE = """
 \b
@@ -138,8 +138,6 @@ def run(
     except (RunError, ValueError, ModuleNotFoundError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
-        if isinstance(study, Experiment):
-            _fail(f"interrupted; every fit so far is in {folder}. The same command goes on.", 130)
         _fail(_interrupted(study, folder), 130)
     miscalibrated = _console.show_result(result)
     if check and miscalibrated:
@@ -228,9 +226,12 @@ def _fail(message: str, code: int) -> Any:
     sys.exit(code)
 
 
-def _interrupted(study: Study, folder: Path) -> str:
+def _interrupted(study: Study | Experiment, folder: Path) -> str:
+    from hiercal.studies import Experiment
     from hiercal.studies._journal import Journal
 
+    if isinstance(study, Experiment):
+        return f"interrupted; every fit so far is in {folder}. The same command goes on from there."
     with Journal(folder / "journal.sqlite") as journal:
         kept = sum(journal.tally(i, study.simulations)[0] for i in range(len(study.arms)))
     total = study.simulations * len(study.arms)

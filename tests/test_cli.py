@@ -139,10 +139,28 @@ def test_importing_and_help_load_no_probabilistic_library():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_chapter_takes_no_study_options():
+def test_a_named_study_is_run_and_shown(tmp_path):
+    done = invoke(
+        "run", "new_group", "--quick", "--simulations", 40, "--out", tmp_path, "--workers", 0
+    )
+    assert done.exit_code == 0, done.output
+    assert "C21" in done.output
+    assert (tmp_path / "claims.csv").exists()
+    again = invoke("claims", "--quick", "--only", "calibratio")
+    assert again.exit_code == 2
+    assert "did you mean 'calibration'" in again.output
+
+
+def test_unknown_studies_and_options_are_refused():
+    done = invoke("run", "funel")
+    assert done.exit_code == 2
+    assert "did you mean 'funnel'" in done.output
     done = invoke("run", "chapter", "--simulations", 5)
     assert done.exit_code == 2
-    assert "takes --seed and --out only; leave out --simulations" in done.output
+    assert "unknown option of chapter 'simulations'" in done.output
+    done = invoke("run", "examples/eight_schools.toml", "--quick")
+    assert done.exit_code == 2
+    assert "--quick is of named studies" in done.output
 
 
 def test_the_table_is_of_stories():

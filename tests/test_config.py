@@ -1,5 +1,7 @@
 """TOML files, right and wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from hiercal.config import ConfigError, read
@@ -83,3 +85,30 @@ def test_several_mistakes_are_all_told(config):
         read(config(RIGHT.replace("simulations", "simulation").replace("seed", "sead")))
     assert "'simulation'" in str(caught.value)
     assert "'sead'" in str(caught.value)
+
+
+def test_a_file_may_name_a_study_and_its_options(config):
+    found = read(config('study = "funnel"\nsimulations = 20\ntargets = [0.7, 0.8]\n'))
+    assert (found.name, found.simulations, found.targets) == ("funnel", 20, (0.7, 0.8))
+    quick = read(config('study = "funnel"\ntargets = [0.7, 0.8]\n'), quick=True)
+    assert quick.targets == (0.7, 0.8)
+    assert quick.simulations < found.simulations
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('study = "funnle"', "did you mean 'funnel'"),
+        ('study = "funnel"\ntarget = [0.8]', "unknown option of funnel 'target'; did you mean"),
+        ('study = "funnel"\ntargets = [0.8]', "give two or more to compare"),
+        ('study = "funnel"\nsimulations = 1', "simulations is 1"),
+    ],
+)
+def test_wrong_named_studies_say_why(config, text, message):
+    with pytest.raises(ConfigError, match=message):
+        read(config(text))
+
+
+@pytest.mark.parametrize("path", sorted(Path("examples").glob("*.toml")))
+def test_every_example_is_right(path):
+    assert read(path)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -50,15 +51,13 @@ class PyMC(NutsFitter):
 
     def prepare(self, story: Story) -> Refit:
         _persist_compiled_code()
-        blank = story.simulate(np.random.default_rng(0)).data
-        model = story.pymc_model(blank, self.model)
-        return self._nutpie(model, story) if self.sampler == "nutpie" else self._nuts(model, story)
+        return self._nutpie(story) if self.sampler == "nutpie" else self._nuts(story)
 
-    def _nutpie(self, model: pm.Model, story: Story) -> Refit:
+    def _nutpie(self, story: Story) -> Refit:
         import nutpie
 
         names = self.sampled(story)
-        compiled: Any = nutpie.compile_pymc_model(model)
+        compiled = _compiled(story, self.model)
 
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
             start = time.perf_counter()
@@ -88,9 +87,10 @@ class PyMC(NutsFitter):
 
         return refit
 
-    def _nuts(self, model: pm.Model, story: Story) -> Refit:
+    def _nuts(self, story: Story) -> Refit:
         import pymc as pm
 
+        model = _blank(story, self.model)
         names = self.sampled(story)
 
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
@@ -142,6 +142,19 @@ def _stack(batches: Any, name: str, kept: list[np.ndarray], shape: tuple[int, ..
         flat = column.flatten() if pa.types.is_large_list(column.type) else column
         chains.append(flat.to_numpy(zero_copy_only=False).reshape(len(column), *shape)[keep])
     return np.stack(chains)
+
+
+def _blank(story: Story, model: str) -> pm.Model:
+    """The model with data of the right shapes, to be replaced."""
+    return story.pymc_model(story.simulate(np.random.default_rng(0)).data, model)
+
+
+@cache
+def _compiled(story: Story, model: str) -> Any:
+    """Compiled once a process, whatever the sampler's settings."""
+    import nutpie
+
+    return nutpie.compile_pymc_model(_blank(story, model))
 
 
 def _persist_compiled_code() -> None:

@@ -168,7 +168,8 @@ def quantity_label(quantity: str) -> str:
 
 def plain_label(quantity: str) -> str:
     """Quantity in words."""
-    return "log likelihood" if quantity == "log_lik" else plain(quantity)
+    words = {"log_lik": "log likelihood", "log_prior": "log prior"}
+    return words.get(quantity, plain(quantity))
 
 
 def plain(name: str) -> str:

@@ -33,6 +33,7 @@ def sweep(
     share_y: bool = True,
     columns: int = 3,
     titles: Mapping[str, str] | None = None,
+    categories: Sequence[str] = (),
     note: str = "",
 ) -> Figure:
     """An estimate against a knob, a line for each series, a panel for each case.
@@ -61,6 +62,8 @@ def sweep(
         Panels side by side, at most.
     titles : mapping, optional
         Titles of the panels where they are not the values in the column.
+    categories : sequence of str, optional
+        Names of the values of x in their order, with ``xscale="category"``.
     note : str
         Said below the figure, after what the bars are.
 
@@ -102,7 +105,8 @@ def sweep(
             _draw(axes, rows, x, y, se, series, names, looks, values)
             axes.set_yscale(yscale, **({"linthresh": linthresh} if yscale == "symlog" else {}))
             if xscale == "category":
-                axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+                names_of_x = categories or [f"{value:g}" for value in values]
+                axes.set_xticks(range(len(values)), names_of_x)
                 axes.set_xlim(-0.5, len(values) - 0.5)
             else:
                 axes.set_xscale(xscale)

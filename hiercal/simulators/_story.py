@@ -213,7 +213,7 @@ class Story(ABC):
                 changes[field] = ()
             else:
                 changes[field] = tuple(itertools.islice(itertools.cycle(entries), n_groups))
-        return dataclasses.replace(self, **changes)  # ty: ignore[invalid-argument-type]
+        return dataclasses.replace(self, **changes)
 
     def labels(self, parameter: str) -> list[str]:
         """Names of a parameter's scalars: ``["tau"]`` or ``["theta[A]", "theta[B]", ...]``."""

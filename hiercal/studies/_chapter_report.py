@@ -68,7 +68,7 @@ def _findings(example: Example, rows: pd.DataFrame, tables: Mapping[str, pd.Data
             f"The farthest: {worst['statistic']} of {worst['quantity']}, printed "
             f"{_number(worst['printed'])}, exact {_number(worst['exact'])} (z {worst['z']:+.0f})."
         )
-    measured = rows[[f"{library}_z" for library in LIBRARY_NAMES]].abs().to_numpy()
+    measured = rows[[f"{library}_z" for library in _libraries(rows)]].abs().to_numpy()
     lines.append(f"Our own fits stay within {measured.max():.1f} standard errors of exact.")
     hypotheses = tables["hypotheses"]
     own = hypotheses[(hypotheses["example"] == example.name).to_numpy()]
@@ -82,14 +82,14 @@ def _findings(example: Example, rows: pd.DataFrame, tables: Mapping[str, pd.Data
 
 
 def _comparison(rows: pd.DataFrame) -> str:
-    titles = [*LIBRARY_NAMES.values()]
+    titles = [*_libraries(rows).values()]
     lines = [
         f"| quantity | statistic | printed | exact | {' | '.join(titles)} | z | verdict |",
         "|---|---|" + "---:|" * (3 + len(titles)) + "---|",
     ]
     for row in rows.to_dict("records"):
         fits = " | ".join(
-            f"{_number(row[library])} ({row[f'{library}_z']:+.1f})" for library in LIBRARY_NAMES
+            f"{_number(row[library])} ({row[f'{library}_z']:+.1f})" for library in _libraries(rows)
         )
         lines.append(
             f"| {row['quantity']} | {row['statistic']} | {_number(row['printed'])} | "
@@ -100,7 +100,7 @@ def _comparison(rows: pd.DataFrame) -> str:
 
 def _sampling(table: pd.DataFrame) -> str:
     lines = [
-        "Of 8,000 draws; `z` is the mean's distance from exact in Monte Carlo standard errors.\n",
+        "`z` is the mean's distance from exact in Monte Carlo standard errors.\n",
         "| example | fit | divergences | scale | ESS bulk | mean (MCSE) | exact | z |",
         "|---|---|---:|---|---:|---:|---:|---:|",
     ]
@@ -113,6 +113,11 @@ def _sampling(table: pd.DataFrame) -> str:
             f"{z:+.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _libraries(comparison: pd.DataFrame) -> dict[str, str]:
+    """The libraries that were run, and their names."""
+    return {key: name for key, name in LIBRARY_NAMES.items() if key in comparison}
 
 
 def _number(x: float) -> str:
@@ -144,7 +149,7 @@ def figure(comparison: pd.DataFrame, examples: Sequence[Example]) -> Figure:
             place = rows["quantity"].map({q: i for i, q in enumerate(quantities)}).to_numpy()
             ax.axvspan(-4, 4, color=BAND, alpha=0.25, lw=0)
             ax.axvline(0, color=BAND, lw=0.6)
-            for k, (library, label) in enumerate(LIBRARY_NAMES.items()):
+            for k, (library, label) in enumerate(_libraries(rows).items()):
                 shown = styles[library]
                 ax.plot(
                     rows[f"{library}_z"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -60,6 +61,21 @@ class Claim:
     says: str
     rule: str
     judge: Callable[[Mapping[str, pd.DataFrame]], Finding]
+
+
+class NotMeasured(KeyError):
+    """The tables lack what a claim is about, as with options that leave it out."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def judge(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> Finding:
+    """What the tables say of a claim; undecided, with the reason, if they lack what it is about."""
+    try:
+        return claim.judge(tables)
+    except NotMeasured as missing:
+        return Finding("undecided", nan, nan, nan, "", f"Not measured: {missing}.")
 
 
 def above(effect: float, se: float, bound: float, measure: str, remark: str = "") -> Finding:

@@ -20,7 +20,7 @@ from hiercal.studies._fits import (
     fit_batch,
     quantity_names,
 )
-from hiercal.studies._funnel import NO_DRAWS, draws_kept, funnel_draws
+from hiercal.studies._funnel_draws import NO_DRAWS, draws_kept, funnel_draws
 from hiercal.studies._journal import Journal
 from hiercal.studies._manifest import write_manifest
 from hiercal.studies._progress import Progress, Tally, reporter

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hiercal.fitters._fitter import at_least
-from hiercal.studies._claims import Claim
+from hiercal.studies._claims import Claim, judge
 from hiercal.studies._manifest import commit, replace, versions
 from hiercal.studies._study import Study
 
@@ -93,7 +93,7 @@ class Experiment(ABC):
 
         rows = [
             {"claim": claim.id, "study": self.name, "says": claim.says, "rule": claim.rule}
-            | dataclasses.asdict(claim.judge(tables))
+            | dataclasses.asdict(judge(claim, tables))
             for claim in self.claims
         ]
         return pd.DataFrame(rows)

@@ -51,7 +51,8 @@ class Settings:
 
     @classmethod
     def of(cls, study: Study) -> Settings:
-        return cls(study.seed, study.max_rank, study.level, study.groups, tuple(study.below))
+        below = tuple(dict(study.below).items())
+        return cls(study.seed, study.max_rank, study.level, study.groups, below)
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,10 @@ def page(table: pd.DataFrame, quick: bool = False) -> str:
         "|---|---|---|---:|---:|---|---|---|",
     ]
     for row in table.to_dict("records"):
-        shown = f"{_number(row['effect'])} ({_number(row['se'])})" if row["se"] else "{} (exact)"
+        error = f"({_number(row['se'])})" if row["se"] else "(exact)"
         lines.append(
             f"| {row['claim']} | {row['says']} | **{row['verdict']}** | "
-            f"{shown.format(_number(row['effect']))} | {_number(row['bound'])} | "
+            f"{_number(row['effect'])} {error} | {_number(row['bound'])} | "
             f"{row['measure']} | {row['remark']} | {row['study']} |"
         )
     lines.append("\n## Rules\n")

@@ -219,7 +219,7 @@ def _identity(item: Story | Fitter) -> str:
 
 
 def _described(item: Story | Fitter) -> dict[str, Any]:
-    options = dataclasses.asdict(item)  # ty: ignore[invalid-argument-type]
+    options = dataclasses.asdict(item)
     for field in ("given", "assume"):
         if pairs := options.pop(field, ()):
             options[field] = dict(pairs)

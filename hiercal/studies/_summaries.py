@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hiercal.studies._claims import NotMeasured
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -90,10 +92,11 @@ def pick(table: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 
 def one(table: pd.DataFrame, **values: object) -> dict[str, float]:
-    """The one row whose columns have these values, or a KeyError."""
+    """The one row whose columns have these values; `NotMeasured` without it."""
     rows = pick(table, **values)
     if len(rows) != 1:
-        raise KeyError(f"{len(rows)} rows of the table have {values}; expected one")
+        wanted = ", ".join(f"{name} = {value}" for name, value in values.items())
+        raise NotMeasured(f"{len(rows)} rows have {wanted}")
     return rows.iloc[0].to_dict()
 
 

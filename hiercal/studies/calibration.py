@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from hiercal.fitters import Fitter
+from hiercal.fitters._fitter import at_least
+from hiercal.fitters.exact import Exact
+from hiercal.fitters.numpyro import NumPyro
+from hiercal.fitters.pymc import PyMC
 from hiercal.sbc import coverage as intervals
 from hiercal.sbc import pooled, uniformity
 from hiercal.sbc import verdict as rule
+from hiercal.simulators.eight_schools import EightSchools
+from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._strata import strata
+from hiercal.studies._study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +37,106 @@ OVERLAID, SCATTERED = 12, 5
 """Quantities that a figure with a panel each, or a column each, shows."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Calibration(Experiment):
+    """Eight Schools with few and with many groups: rank tests, coverage, and strata.
+
+    For stories and fitters of your own, write them in a file: ``examples/stories.toml``.
+
+    Parameters
+    ----------
+    simulations : int
+        Data sets for each number of groups.
+    groups : tuple of int
+        Numbers of schools: Rubin's standard errors over and over.
+    libraries : tuple of {"numpyro", "pymc"}
+    models : tuple of str
+    target_accept : float
+    """
+
+    simulations: int = 500
+    groups: tuple[int, ...] = (3, 8, 40)
+    libraries: tuple[Literal["numpyro", "pymc"], ...] = ("numpyro", "pymc")
+    models: tuple[str, ...] = ("centred", "noncentred")
+    target_accept: float = 0.9
+
+    name: ClassVar = "calibration"
+    quick: ClassVar = {"simulations": 40, "groups": (3, 8), "libraries": ("numpyro",)}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("groups", "libraries", "models"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+            if not getattr(self, field):
+                raise ValueError(f"{self.name}: {field} is empty; give at least one")
+        at_least(self.name, "simulations", self.simulations, 20)
+        for n in self.groups:
+            at_least(self.name, "groups", n, 2)
+
+    def studies(self) -> dict[str, Study]:
+        fitters: list[Fitter] = [
+            {"numpyro": NumPyro, "pymc": PyMC}[library](
+                model=model, target_accept=self.target_accept
+            )
+            for library in self.libraries
+            for model in self.models
+        ]
+        return {
+            f"{n} groups": Study(
+                stories=(EightSchools().resized(n),),
+                fitters=(*fitters, Exact()),
+                simulations=self.simulations,
+                seed=self.seed,
+                groups="summary",
+            )
+            for n in self.groups
+        }
+
+    def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        parts: dict[str, list[pd.DataFrame]] = {}
+        for (name, result), n in zip(results.items(), self.groups, strict=True):
+            say(f"{self.name}: tests, {name}")
+            for table_name, table in tables(result).items():
+                table.insert(0, "n_schools", n)
+                parts.setdefault(table_name, []).append(table)
+        return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.plots.sweep import sweep
+
+        table = tables["strata"]
+        of = {"truth": "quarter of the true tau", "data": "quarter of the exact mean of tau"}
+        return {
+            f"strata-{by}": sweep(
+                table[(table["by"] == by).to_numpy()].assign(
+                    series=table["arm"].str.partition("/")[2],
+                    panel=table["n_schools"].map("{} schools".format),
+                ),
+                x="stratum",
+                y="shift",
+                se="shift_se",
+                series="series",
+                panel="panel",
+                xlabel=f"{words}, from the smallest",
+                ylabel="mean rank of tau minus\nthe exact one's (share of ranks)",
+                reference=0.0,
+                xscale="category",
+                note="Below 0 the truth ranks too low: small values of tau are missing.",
+            )
+            for by, words in of.items()
+        }
+
+
 def tables(result: Result) -> dict[str, pd.DataFrame]:
     """The study's tables by name."""
-    made = {"verdicts": verdicts(result), "coverage": coverage(result), "bias": bias(result)}
+    made = {
+        "verdicts": verdicts(result),
+        "coverage": coverage(result),
+        "bias": bias(result),
+        "strata": strata(result),
+    }
     if result.summarises_groups:
         made["groups"] = groups(result)
     return {name: table for name, table in made.items() if len(table)}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from hiercal.fitters.pymc import PyMC
 from hiercal.sbc import coverage, efficiency
 from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.survey import Survey
+from hiercal.studies._chapter_claims import CLAIMS, arithmetic
 from hiercal.studies._chapter_examples import (
     Example,
     examples,
@@ -24,22 +23,92 @@ from hiercal.studies._chapter_examples import (
     observed,
     survey_counts,
 )
+from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._fits import fit_data
-from hiercal.studies._manifest import replace, versions
 from hiercal.studies._random import stream
 from hiercal.studies._study import Arm
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from hiercal.simulators import Reference
+    from hiercal.studies._result import Result
 
 LEVEL, TAILS = 0.89, (0.055, 0.945)
 AGREES = 4.0
 """Monte Carlo standard errors within which a printed number agrees with the exact posterior."""
 POOL, REPLICATES = 40_000, 400
-SETTINGS: dict[str, Any] = {"draws": 2000, "tune": 1000, "chains": 4, "target_accept": 0.9}
+SETTINGS = ("chains", "draws", "tune", "target_accept")
 LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter(Experiment):
+    """The worked examples with the chapter's settings, in both libraries, beside exact posteriors.
+
+    The data are the chapter's own, not simulated, so the fits are made here and not by the engine.
+
+    Parameters
+    ----------
+    seed : int
+        Of the samplers and of the draws from exact posteriors.
+    libraries : tuple of {"numpyro", "pymc"}
+    chains, draws, tune, target_accept
+        The chapter's: 4 chains of 1,000 + 2,000 at 0.9.
+    """
+
+    seed: int = 42
+    libraries: tuple[Literal["numpyro", "pymc"], ...] = ("numpyro", "pymc")
+    chains: int = 4
+    draws: int = 2000
+    tune: int = 1000
+    target_accept: float = 0.9
+
+    name: ClassVar = "chapter"
+    quick: ClassVar = {"libraries": ("numpyro",), "draws": 500, "tune": 500}
+    claims: ClassVar = CLAIMS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "libraries", tuple(self.libraries))
+        if not self.libraries:
+            raise ValueError(f"{self.name}: libraries is empty; give numpyro, pymc or both")
+
+    def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        every: dict[tuple[str, str, str], Posterior] = {}
+        compared = []
+        for example in examples():
+            for model in dict.fromkeys((example.model, "centred", "noncentred")):
+                for library in self.libraries:
+                    say(f"{example.title}: {library}, {model}")
+                    every[example.name, library, model] = sample(
+                        example, library, model, self.seed, **settings
+                    )
+            fits: dict[str, Posterior] = {
+                lib: every[example.name, lib, example.model] for lib in self.libraries
+            }
+            compared.append(compare(example, fits, self.seed))
+        return {
+            "comparison": pd.concat(compared, ignore_index=True),
+            "data": data(),
+            "hypotheses": hypotheses(),
+            "sampling": sampling(every),
+            "arithmetic": arithmetic(),
+        }
+
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.studies._chapter_report import figure
+
+        return {"chapter": figure(tables["comparison"], examples())}
+
+    def texts(self, tables: Tables) -> dict[str, str]:
+        from hiercal.studies._chapter_report import report
+
+        return {"chapter.md": report(tables, examples())}
 
 
 def statistic(name: str, draws: np.ndarray, separate: np.ndarray | None = None) -> float:
@@ -95,7 +164,7 @@ def sample(example: Example, library: str, model: str, seed: int, **options: Any
     """Fit an example and the same data without pooling; a RuntimeError if a fit fails."""
     found = []
     for each in (model, "no_pooling"):
-        fitter = LIBRARIES[library](model=each, **(SETTINGS | options))
+        fitter = LIBRARIES[library](model=each, **options)
         arm = Arm(example.story, fitter, f"{example.name}/{fitter.label}")
         fit = fit_data(arm, example.data, seed)
         if fit.error is not None:
@@ -246,7 +315,7 @@ def hypotheses() -> pd.DataFrame:
     for example in examples():
         means = [(q, value) for q, name, value, _ in example.printed if name == "mean"]
         for hypothesis, options in chosen.get(example.name, []):
-            story = dataclasses.replace(example.story, **options)  # ty: ignore[invalid-argument-type]
+            story = dataclasses.replace(example.story, **options)
             exact = story.exact(example.data)
             assert exact is not None
             gaps = [(value - exact.mean(q)) / exact.sd(q) for q, value in means]
@@ -288,55 +357,3 @@ def sampling(fits: Mapping[tuple[str, str, str], Posterior]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def run(
-    folder: Path, *, seed: int = 42, progress: Callable[[str], None] = print, **options: Any
-) -> None:
-    """Fit every example in both libraries and write tables, a report and a figure.
-
-    Parameters
-    ----------
-    folder : Path
-        Gets ``comparison.csv``, ``data.csv``, ``hypotheses.csv``, ``sampling.csv``,
-        ``chapter.md``, ``manifest.json`` and ``figures/``.
-    seed : int
-        Of the samplers and of the draws from exact posteriors.
-    progress : callable
-        Is told what is being done.
-    options
-        Sampler settings other than the chapter's 4 chains of 1,000 + 2,000 at target 0.9.
-    """
-    import pandas as pd
-
-    from hiercal.plots import save
-    from hiercal.studies._chapter_report import figure, report
-
-    folder.mkdir(parents=True, exist_ok=True)
-    every: dict[tuple[str, str, str], Posterior] = {}
-    tables = []
-    for example in examples():
-        models = dict.fromkeys((example.model, "centred", "noncentred"))
-        for model in models:
-            for library in LIBRARIES:
-                progress(f"{example.title}: {library}, {model}")
-                every[example.name, library, model] = sample(
-                    example, library, model, seed, **options
-                )
-        fits = {library: every[example.name, library, example.model] for library in LIBRARIES}
-        tables.append(compare(example, fits, seed))
-    made = {
-        "comparison": pd.concat(tables, ignore_index=True),
-        "data": data(),
-        "hypotheses": hypotheses(),
-        "sampling": sampling(every),
-    }
-    for name, table in made.items():
-        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
-    replace(folder / "chapter.md", report(made, examples()))
-    save(figure(made["comparison"], examples()), folder / "figures", "chapter")
-    manifest = {"study": "chapter", "seed": seed, "settings": SETTINGS | options} | {
-        "versions": versions()
-    }
-    replace(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    progress(f"All tables and figures: {folder}")

@@ -17,16 +17,14 @@ from hiercal.fitters.numpyro import NumPyro
 from hiercal.fitters.pymc import PyMC
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.simulators.slopes import Slopes
-from hiercal.studies._claims import Claim, Finding, above, below, every, near
 from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._funnel_claims import CLAIMS, NAMES
 from hiercal.studies._study import Study
 from hiercal.studies._summaries import (
-    ends,
     fits_of,
     log_ratio_se,
     mean_se,
     named,
-    one,
     paired,
     pick,
     records_of,
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
-NAMES = {"numpyro": "NumPyro", "pymc": "PyMC"}
 BINS = ((0.0, np.inf), (0.0, 3.0), (3.0, 8.0), (8.0, np.inf))
 """Ranges of the true tau, in points on the test."""
 SMALL = 1.0
@@ -78,6 +75,7 @@ class FunnelBias(Experiment):
         "slopes_targets": (0.95, 0.995),
         "chains": 2,
     }
+    claims: ClassVar = CLAIMS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -170,145 +168,6 @@ class FunnelBias(Experiment):
                 xscale="category",
             ),
         }
-
-    claims: ClassVar = (
-        Claim(
-            "C07",
-            "The centred model diverges, the non-centred one does not (target 0.9).",
-            "In both libraries more than half of the centred fits have divergences and fewer than "
-            "one in ten of the non-centred.",
-            lambda tables: _diverges(tables["sampling"]),
-        ),
-        Claim(
-            "C08",
-            "The ESS of tau is about six times larger in the non-centred model.",
-            "In both libraries the geometric mean ratio of bulk ESS, data set by data set at "
-            "target 0.9, lies between 4 and 8.",
-            lambda tables: _ess_ratio(tables["ess"]),
-        ),
-        Claim(
-            "C09",
-            "Divergences sit in the neck of the funnel.",
-            "In both libraries divergent draws of the centred model (target 0.8) have on average "
-            "fewer than a quarter of all draws of tau below them; anywhere would be a half.",
-            lambda tables: _neck(tables["sampling"]),
-        ),
-        Claim(
-            "C10",
-            "A higher target_accept reduces divergences but does not remove the bias.",
-            "In both libraries, from the lowest to the highest target the divergences of the "
-            "centred model fall, and the bias of tau at the highest stays above 0.02 points.",
-            lambda tables: _target(tables),
-        ),
-        Claim(
-            "C11",
-            "Ignoring divergences typically underestimates tau.",
-            "In both libraries the centred posterior mean of tau lies below the exact one, on "
-            "average over data sets (target 0.8).",
-            lambda tables: _sign(tables["bias"]),
-        ),
-        Claim(
-            "C32",
-            "The centred varying-slopes model needs target_accept 0.995.",
-            "In both libraries more than one in twenty fits of the centred slopes has divergences "
-            "at the next lower target, and fewer at the highest.",
-            lambda tables: _slopes(tables["sampling"]),
-        ),
-    )
-
-
-def _diverges(sampling: pd.DataFrame) -> Finding:
-    parts = []
-    for library, name in NAMES.items():
-        for model, rule, bound in (("centred", above, 0.5), ("noncentred", below, 0.1)):
-            row = one(
-                sampling,
-                story="eight_schools", library=library, model=model, target_accept=0.9,
-            )  # fmt: skip
-            parts.append(
-                rule(
-                    row["divergent_fits"],
-                    row["divergent_fits_se"],
-                    bound,
-                    f"share of fits with divergences, {name} {model}",
-                )
-            )
-    return every(parts)
-
-
-def _ess_ratio(ess: pd.DataFrame) -> Finding:
-    parts = []
-    for library, name in NAMES.items():
-        row = one(ess, story="eight_schools", library=library, target_accept=0.9)
-        measure = f"ratio of bulk ESS of tau, {name}"
-        parts.append(near(row["ratio"], row["ratio_se"], 6.0, 2.0, measure))
-    return every(parts)
-
-
-def _neck(sampling: pd.DataFrame) -> Finding:
-    parts = []
-    for library, name in NAMES.items():
-        row = one(
-            sampling,
-            story="eight_schools", library=library, model="centred", target_accept=0.8,
-        )  # fmt: skip
-        parts.append(
-            below(
-                row["scale_at_divergences"],
-                row["scale_at_divergences_se"],
-                0.25,
-                f"share of draws of tau below the divergent ones, {name}",
-            )
-        )
-    return every(parts)
-
-
-def _target(tables: Tables) -> Finding:
-    sampling = pick(tables["sampling"], story="eight_schools", model="centred")
-    bias = pick(tables["bias"], story="eight_schools", model="centred", fits="all")
-    low, high = ends(sampling["target_accept"])
-    parts = []
-    for library, name in NAMES.items():
-        first, last = (one(sampling, library=library, target_accept=t) for t in (low, high))
-        change = last["divergences"] - first["divergences"]
-        se = float(np.hypot(first["divergences_se"], last["divergences_se"]))
-        measure = f"change in divergent draws per thousand from {low:g} to {high:g}, {name}"
-        parts.append(below(change, se, 0.0, measure))
-        left = one(bias, library=library, target_accept=high, truth_from=0.0, truth_to=np.inf)
-        measure = f"bias of tau at {high:g} in points, {name}"
-        parts.append(above(left["bias"], left["bias_se"], 0.02, measure))
-    return every(parts)
-
-
-def _sign(bias: pd.DataFrame) -> Finding:
-    parts = []
-    for library, name in NAMES.items():
-        row = one(
-            bias,
-            story="eight_schools", library=library, model="centred", target_accept=0.8,
-            fits="all", truth_from=0.0, truth_to=np.inf,
-        )  # fmt: skip
-        measure = f"posterior mean of tau minus the exact one in points, {name}"
-        parts.append(below(row["bias"], row["bias_se"], 0.0, measure))
-    return every(parts, "It is the other way round: the neck that is not visited holds small tau.")
-
-
-def _slopes(sampling: pd.DataFrame) -> Finding:
-    own = pick(sampling, story="slopes")
-    *_, lower, highest = sorted(own["target_accept"].unique())
-    parts = []
-    for library, name in NAMES.items():
-        for target, rule in ((lower, above), (highest, below)):
-            row = one(own, library=library, target_accept=target)
-            parts.append(
-                rule(
-                    row["divergent_fits"],
-                    row["divergent_fits_se"],
-                    0.05,
-                    f"share of fits with divergences at {target:g}, {name}",
-                )
-            )
-    return every(parts)
 
 
 def _series(table: pd.DataFrame) -> list[str]:

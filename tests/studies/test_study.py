@@ -1,5 +1,6 @@
 """Studies as values: labels, checks, identity."""
 
+import numpy as np
 import pytest
 
 from hiercal import Study, fitter, story
@@ -73,3 +74,55 @@ def test_streams_depend_on_all_of_their_key_and_nothing_else():
     assert (a == stream(1, "fit", "arm", 3).integers(2**62, size=4)).all()
     for other in (stream(2, "fit", "arm", 3), stream(1, "fit", "arm", 4), stream(1, "fit", "arm3")):
         assert (a != other.integers(2**62, size=4)).all()
+
+
+def test_a_given_parameter_is_not_drawn_and_moves_no_other():
+    drawn = story("eight_schools").simulate(np.random.default_rng(1)).truth
+    given = story("eight_schools", given={"tau": 3.0}).simulate(np.random.default_rng(1)).truth
+    assert given["tau"] == 3.0
+    assert given["mu"] == drawn["mu"]
+
+
+@pytest.mark.parametrize("given", [{"theta": 1.0}, {"sigma": 2.0}, {"tau": float("nan")}])
+def test_only_scalar_parameters_can_be_given(given):
+    with pytest.raises(ValueError, match=r"give finite numbers for some of mu, tau"):
+        story("eight_schools", given=given)
+
+
+def test_assumptions_change_the_model_and_not_the_data(tmp_path):
+    arms = Study(
+        stories=[story("eight_schools")],
+        fitters=[fitter("exact"), fitter("exact", assume={"tau_scale": 50.0})],
+        simulations=40,
+        below={"tau": 5.0},
+    )
+    result = arms.run(tmp_path, workers=0, progress=False, export=False)
+    tau = result.records[result.records["quantity"] == "tau"]
+    means = tau.pivot(index="simulation", columns="arm", values="mean")
+    truths = tau.pivot(index="simulation", columns="arm", values="truth")
+    one, other = (arm.label for arm in arms.arms)
+    assert other == "eight_schools/exact[tau_scale=50.0]"
+    assert (truths[one] == truths[other]).all()
+    assert (means[other] > means[one]).mean() > 0.9
+    small = result.records[result.records["quantity"] == "tau < 5"]
+    assert small["truth"].tolist() == (tau["truth"] < 5).astype(float).tolist()
+    assert small["mean"].between(0, 1).all()
+
+
+def test_assumptions_must_be_the_storys_and_leave_its_groups():
+    for assume, message in (
+        ({"tau_scal": 1.0}, "did you mean 'tau_scale'"),
+        ({"sigma": (1.0, 2.0)}, "changes the groups"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Study(stories=[story("eight_schools")], fitters=[fitter("exact", assume=assume)])
+
+
+def test_given_and_assumed_are_part_of_what_a_study_is():
+    plain = Study(stories=[story("eight_schools")], fitters=[fitter("exact")])
+    given = Study(stories=[story("eight_schools", given={"tau": 1})], fitters=[fitter("exact")])
+    assumed = Study(
+        stories=[story("eight_schools")], fitters=[fitter("exact", assume={"tau_scale": 1.0})]
+    )
+    assert len({plain.digest, given.digest, assumed.digest}) == 3
+    assert "given" not in plain.describe()["stories"][0]

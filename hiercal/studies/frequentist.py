@@ -1,0 +1,402 @@
+"""Frequentist: REML and moment estimates of tau, and plug-in intervals, against the hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from scipy.special import ndtri
+
+from hiercal.fitters._fitter import at_least
+from hiercal.simulators.eight_schools import EightSchools
+from hiercal.simulators.instructors import Instructors
+from hiercal.studies._claims import Claim, Finding, above, below, every
+from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._loo import Hierarchy
+from hiercal.studies._meta_analysis import (
+    der_simonian_laird,
+    mixed_lm,
+    one_way_reml,
+    paule_mandel,
+    probability_of_falling_score,
+    probability_of_zero,
+    reml,
+)
+from hiercal.studies._random import stream
+from hiercal.studies._summaries import mean_se, named, one, pick, share_se
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from hiercal.studies._result import Result
+
+Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
+ESTIMATORS: Mapping[str, tuple[Estimator, Callable[[np.ndarray, float], float]]] = {
+    "REML": (reml, probability_of_falling_score),
+    "DerSimonian-Laird": (der_simonian_laird, probability_of_zero),
+    "Paule-Mandel": (paule_mandel, probability_of_zero),
+}
+"""Each estimator of tau^2 and the exact probability that it is 0 (see `_zeros`)."""
+LEVEL = 0.89
+FEW, MODERATE = 10, 20
+"""Fewer groups than the first are few; the second and more are moderate to large numbers."""
+NEAR_ZERO = 5.0
+"""tau up to this is near zero, in points on the test: about half the smallest standard error."""
+PRIOR = "tau from its prior"
+HIERARCHICAL, PLUG_IN, WITH_MEAN = "hierarchical", "plug-in", "plug-in, mean uncertain"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frequentist(Experiment):
+    """Point estimates of tau and what is plugged in for it, as groups become many.
+
+    Parameters
+    ----------
+    simulations : int
+        Data sets at each tau and number of groups, for the intervals.
+    zero_simulations : int
+        Data sets at each, for how often an estimate is exactly 0.
+    raw_simulations : int
+        Data sets of raw observations (story ``instructors``) for each number of groups, for
+        statsmodels' mixed models; 0 leaves them out, and statsmodels is then not needed.
+    taus : tuple of float
+        True standard deviations between schools, in points; data sets with tau drawn from its
+        prior are always added.
+    n_groups : tuple of int
+        Numbers of groups. The schools' standard errors are repeated.
+    """
+
+    simulations: int = 2000
+    zero_simulations: int = 10_000
+    raw_simulations: int = 200
+    taus: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0, 20.0)
+    n_groups: tuple[int, ...] = (3, 8, 20, 50, 100)
+
+    name: ClassVar = "frequentist"
+    quick: ClassVar = {
+        "simulations": 200,
+        "zero_simulations": 1000,
+        "raw_simulations": 10,
+        "taus": (0.0, 5.0, 20.0),
+        "n_groups": (3, 8, 20, 50),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("taus", "n_groups"):
+            object.__setattr__(self, field, tuple(sorted(getattr(self, field))))
+        for i, tau in enumerate(self.taus):
+            if not (np.isfinite(tau) and tau >= 0):
+                raise ValueError(f"{self.name}: taus[{i}] is {tau!r}; give finite numbers from 0")
+        if not self.taus or self.taus[0] > NEAR_ZERO:
+            raise ValueError(
+                f"{self.name}: taus is {self.taus}; give at least one of {NEAR_ZERO:g} or less, "
+                "which is where tau is near zero"
+            )
+        for i, n in enumerate(self.n_groups):
+            at_least(self.name, f"n_groups[{i}]", n, 2)
+        if not self.n_groups or self.n_groups[0] >= FEW or self.n_groups[-1] < MODERATE:
+            raise ValueError(
+                f"{self.name}: n_groups is {self.n_groups}; give at least one below {FEW} and one "
+                f"of {MODERATE} or more, which the claims compare"
+            )
+        at_least(self.name, "simulations", self.simulations, 2)
+        at_least(self.name, "zero_simulations", self.zero_simulations, 2)
+        if self.raw_simulations != 0:
+            at_least(self.name, "raw_simulations", self.raw_simulations, 2)
+
+    def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        made: dict[str, list[dict[str, Any]]] = {}
+        if self.raw_simulations:
+            say(f"{self.name}: mixed models of raw observations")
+            made["mixed_models"] = [self._mixed_models(n) for n in self.n_groups]
+        made |= {"zeros": [], "intervals": [], "agreement": []}
+        for n in self.n_groups:
+            say(f"{self.name}: {n} groups")
+            story = EightSchools().resized(n)
+            made["zeros"] += self._zeros(story)
+            for tau in (*self.taus, None):
+                key = {"truth": _truth(tau), "tau": tau, "J": n}
+                intervals, agreement = self._compared(story, tau)
+                made["intervals"] += [key | row for row in intervals]
+                made["agreement"].append(key | agreement)
+        return {name: pd.DataFrame(rows) for name, rows in made.items()}
+
+    def _zeros(self, story: EightSchools) -> list[dict[str, Any]]:
+        """How often each estimate is exactly 0, on the same data sets.
+
+        For REML the exact probability is that of a likelihood that falls at 0, which is an upper
+        bound: a larger maximum may lie elsewhere.
+        """
+        sigma = np.array(story.sigma)
+        _, z = _standard(self.seed, "zeros", self.zero_simulations, len(sigma))
+        rows = []
+        for tau in self.taus:
+            y = np.sqrt(sigma**2 + tau**2) * z
+            for name, (estimate, probability) in ESTIMATORS.items():
+                zero, exact = estimate(y, sigma) == 0, probability(sigma, tau)
+                rows.append(
+                    {"tau": tau, "J": len(sigma), "estimator": name, "n": len(y)}
+                    | named(zero=share_se(zero))
+                    | {"exact": exact}
+                )
+        return rows
+
+    def _compared(
+        self, story: EightSchools, given: float | None
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Intervals of the group effects, and estimates beside the posterior, at one truth."""
+        sigma = np.array(story.sigma)
+        n = self.simulations
+        first, z = _standard(self.seed, "intervals", n, 2 * len(sigma))
+        tau = np.abs(story.tau_scale * first[:, 1]) if given is None else np.full(n, given)
+        mu = story.mu_scale * first[:, 0]
+        theta = mu[:, None] + tau[:, None] * z[:, : len(sigma)]
+        y = theta + sigma * z[:, len(sigma) :]
+
+        posterior = Hierarchy(y, sigma, mu_scale=story.mu_scale, tau_scale=story.tau_scale)
+        tail = (1 - LEVEL) / 2
+        below_truth = posterior.theta_cdf(theta)
+        exact_width = posterior.theta_quantile(1 - tail) - posterior.theta_quantile(tail)
+
+        tau2 = reml(y, sigma)
+        centre, spread, spread_with_mean = plug_in(y, sigma, tau2)
+        half = -ndtri(tail)
+        intervals = {HIERARCHICAL: (np.abs(below_truth - 0.5) < LEVEL / 2, exact_width)}
+        for name, sd in ((PLUG_IN, spread), (WITH_MEAN, spread_with_mean)):
+            intervals[name] = np.abs(theta - centre) < half * sd, 2 * half * sd
+        expected = intervals[HIERARCHICAL][0].mean(axis=1)
+        rows = []
+        for name, (covers, width) in intervals.items():
+            covered = covers.mean(axis=1)
+            for data, kept in (("all", np.ones(n, bool)), ("REML is 0", tau2 == 0)):
+                rows.append(
+                    {"interval": name, "data": data, "n": int(kept.sum())}
+                    | named(
+                        coverage=mean_se(covered[kept]),
+                        coverage_difference=mean_se((covered - expected)[kept]),
+                        width=mean_se(width.mean(axis=1)[kept]),
+                        width_ratio=mean_se((width / exact_width).mean(axis=1)[kept]),
+                    )
+                )
+
+        from_mean = (np.sqrt(tau2) - posterior.tau_mean) / posterior.tau_sd
+        from_mode = (np.sqrt(tau2) - posterior.tau_mode) / posterior.tau_sd
+        effects = ((centre - posterior.theta_mean) / posterior.theta_sd) ** 2
+        ratio = (2 * half * spread_with_mean / exact_width).mean(axis=1)
+        return rows, {"n": n} | named(
+            tau_difference=mean_se(from_mean),
+            tau_mean_rms=_rms_se(from_mean**2),
+            tau_mode_rms=_rms_se(from_mode**2),
+            effects_rms=_rms_se(effects.mean(axis=1)),
+            width_change=mean_se(ratio - 1),
+        )
+
+    def _mixed_models(self, n_groups: int) -> dict[str, Any]:
+        """statsmodels' REML of raw observations beside ours, and beside the exact posterior."""
+        story = Instructors().resized(n_groups)
+        found, own, converged, mean, sd = [], [], [], [], []
+        for i in range(self.raw_simulations):
+            y = story.simulate(stream(self.seed, "raw", n_groups, i)).data["y"]
+            tau2, _, done = mixed_lm(y, story.sizes)
+            exact = story.exact({"y": y})
+            found.append(np.sqrt(max(tau2, 0.0)))
+            own.append(np.sqrt(one_way_reml(y, story.sizes)[0]))
+            converged.append(done)
+            mean.append(exact.mean("tau"))
+            sd.append(exact.sd("tau"))
+        theirs, ours, kept = np.array(found), np.array(own), np.array(converged)
+        error = np.abs(theirs - ours)
+        scaled = (ours - np.array(mean)) / np.array(sd)
+        return {
+            "J": n_groups,
+            "n": int(kept.sum()),
+            "n_failed": int((~kept).sum()),
+            "largest_error": error[kept].max(initial=0.0),
+            "largest_error_failed": error[~kept].max(initial=0.0),
+            **named(
+                failed=share_se(~kept),
+                zero=share_se(ours == 0),
+                tau_difference=mean_se(scaled),
+                tau_mean_rms=_rms_se(scaled**2),
+            ),
+        }
+
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.plots.sweep import sweep
+
+        agreement = tables["agreement"]
+        differences = {
+            "tau, from its posterior mean": "tau_mean",
+            "tau, from its posterior mode": "tau_mode",
+            "group effects, from their posterior means": "effects",
+        }
+        intervals = pick(tables["intervals"], data="all")
+        groups: dict[str, Any] = {"x": "J", "xscale": "log", "xlabel": "groups", "panel": "truth"}
+        return {
+            "zeros": sweep(
+                _with_exact(tables["zeros"]),
+                x="tau", y="zero", se="zero_se", series="series", panel="panel",
+                xlabel="true tau (points)", ylabel="share of estimates\nthat are exactly 0",
+            ),
+            "coverage": sweep(
+                intervals,
+                y="coverage", se="coverage_se", series="interval", reference=LEVEL,
+                ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects", **groups,
+            ),
+            "width": sweep(
+                intervals[(intervals["interval"] != HIERARCHICAL).to_numpy()],
+                y="width_ratio", se="width_ratio_se", series="interval", reference=1.0,
+                ylabel="width over that of the\nhierarchical interval", **groups,
+            ),
+            "agreement": sweep(
+                _stacked(agreement, differences),
+                y="rms", se="rms_se", series="series",
+                ylabel="root mean square difference of\nREML (posterior sds)", **groups,
+            ),
+        }  # fmt: skip
+
+    claims: ClassVar = (
+        Claim(
+            "C25",
+            "REML often gives exactly zero when tau is near zero, and its plug-in intervals "
+            "understate uncertainty, most for fewer than 10 groups.",
+            "With fewer than 10 groups and tau of at most 5 points REML is exactly 0 in more than "
+            "a quarter of data sets, at each; with tau from its prior its 89 % intervals of group "
+            "effects, the mean's variance included, cover less than 87 % at each number of groups "
+            "below 10, and less at the largest of them than at the smallest from 10 up.",
+            lambda tables: _zero_and_narrow(tables),
+        ),
+        Claim(
+            "C27",
+            "Hierarchical Bayes and REML agree for moderate to large numbers of groups.",
+            "With tau from its prior, at each number of groups from 20 up, REML's tau lies within "
+            "half a posterior sd of the posterior mean (root mean square over data sets), the "
+            "group effects within a quarter, and the intervals, the mean's variance included, are "
+            "on average less than 5 % narrower or wider.",
+            lambda tables: _agrees(tables["agreement"]),
+        ),
+    )
+
+
+def plug_in(
+    y: np.ndarray, sigma: np.ndarray, tau2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group effects given an estimate of tau^2 that is taken for the truth (empirical Bayes).
+
+    Mean (1 - B_i) y_i + B_i m with B_i = sigma_i^2 / (sigma_i^2 + tau^2) and m the weighted mean;
+    variance (1 - B_i) sigma_i^2, and with that of m, B_i^2 / sum w, added to it (Morris 1983,
+    Journal of the American Statistical Association 78, 47).
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_data_sets, n_groups)
+    sigma : ndarray, shape (n_groups,)
+    tau2 : ndarray, shape (n_data_sets,)
+
+    Returns
+    -------
+    mean, sd, sd_with_mean : ndarray, shape (n_data_sets, n_groups)
+
+    Examples
+    --------
+    >>> mean, sd, sd_with_mean = plug_in(np.array([[0.0, 4.0]]), np.ones(2), np.zeros(1))
+    >>> mean[0], sd[0], sd_with_mean[0].round(4)
+    (array([2., 2.]), array([0., 0.]), array([0.7071, 0.7071]))
+    """
+    w = 1 / (sigma**2 + tau2[:, None])
+    total = w.sum(axis=1, keepdims=True)
+    shrinkage = sigma**2 * w
+    mean = y + shrinkage * ((w * y).sum(axis=1, keepdims=True) / total - y)
+    variance = tau2[:, None] * shrinkage  # (1 - B) sigma^2, exactly 0 where tau^2 is
+    return mean, np.sqrt(variance), np.sqrt(variance + shrinkage**2 / total)
+
+
+def _zero_and_narrow(tables: Tables) -> Finding:
+    zeros = pick(tables["zeros"], estimator="REML")
+    intervals = pick(tables["intervals"], truth=PRIOR, interval=WITH_MEAN, data="all")
+    sizes = sorted(intervals["J"].unique())
+    few, more = [n for n in sizes if n < FEW], [n for n in sizes if n >= FEW]
+    parts = []
+    for _, row in zeros[((zeros["J"] < FEW) & (zeros["tau"] <= NEAR_ZERO)).to_numpy()].iterrows():
+        measure = f"share of REML estimates that are 0, tau = {row['tau']:g}, J = {row['J']}"
+        parts.append(above(row["zero"], row["zero_se"], 0.25, measure))
+    at = {n: one(intervals, J=n) for n in sizes}
+    for n in few:
+        measure = f"coverage of plug-in intervals at 89 %, J = {n}"
+        parts.append(below(at[n]["coverage"], at[n]["coverage_se"], LEVEL - 0.02, measure))
+    low, high = at[few[-1]], at[more[0]]
+    se = float(np.hypot(low["coverage_se"], high["coverage_se"]))
+    measure = f"coverage at J = {few[-1]} less that at J = {more[0]}"
+    parts.append(below(low["coverage"] - high["coverage"], se, 0.0, measure))
+    return every(parts)
+
+
+def _agrees(agreement: pd.DataFrame) -> Finding:
+    bounds = (
+        ("tau_mean_rms", 0.5, "difference of tau in posterior sds"),
+        ("effects_rms", 0.25, "difference of group effects in posterior sds"),
+        ("width_change", 0.05, "relative change of interval width"),
+    )
+    parts = []
+    drawn = pick(agreement, truth=PRIOR)
+    for _, row in drawn[(drawn["J"] >= MODERATE).to_numpy()].iterrows():
+        for column, bound, measure in bounds:
+            size, se = abs(row[column]), row[f"{column}_se"]
+            parts.append(below(size, se, bound, f"{measure}, J = {row['J']}"))
+    return every(parts)
+
+
+def _standard(seed: int, what: str, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard normals (n, 2) for the hyperparameters and (n, width) for the groups.
+
+    The same at every tau, so that differences between them are of the same data sets.
+    """
+    rng = stream(seed, what, width)
+    return rng.standard_normal((n, 2)), rng.standard_normal((n, width))
+
+
+def _rms_se(squares: np.ndarray) -> tuple[float, float]:
+    """Root of a mean of squares and its standard error (delta method)."""
+    mean, se = mean_se(squares)
+    root = np.sqrt(mean)
+    return float(root), float(se / (2 * root)) if root > 0 else 0.0
+
+
+def _truth(tau: float | None) -> str:
+    return PRIOR if tau is None else f"tau = {tau:g}"
+
+
+def _with_exact(zeros: pd.DataFrame) -> pd.DataFrame:
+    """Shares and exact probabilities one below the other; the two moment estimates share theirs."""
+    import pandas as pd
+
+    exact = zeros[(zeros["estimator"] != "Paule-Mandel").to_numpy()].assign(
+        zero=lambda table: table["exact"], zero_se=0.0
+    )
+    names = {"REML": "REML, exact", "DerSimonian-Laird": "moments, exact"}
+    both = pd.concat(
+        [
+            zeros.assign(series=zeros["estimator"]),
+            exact.assign(series=exact["estimator"].map(names)),
+        ]
+    )
+    return both.assign(panel=[f"{n} groups" for n in both["J"]])
+
+
+def _stacked(agreement: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(
+        [
+            agreement[["truth", "J"]].assign(
+                series=name, rms=agreement[f"{c}_rms"], rms_se=agreement[f"{c}_rms_se"]
+            )
+            for name, c in columns.items()
+        ]
+    )
