@@ -51,7 +51,7 @@ def read(
     path : path
         A TOML file. With a key ``study``, the other keys are options of the study of that name in
         the catalogue; without, they are those of a `hiercal.Study`, named after the file unless it
-        says ``name``. Or a name in the catalogue itself.
+        says ``name``. Or a name in the catalogue itself, or ``file.py:Class``.
     quick : bool
         Take the options of a named study from ``--quick`` where the file has none.
     overrides
@@ -63,7 +63,7 @@ def read(
         If the file is missing, is not TOML, or says something that cannot be run.
     """
     changes = {key: value for key, value in overrides.items() if value is not None}
-    if str(path) in catalogue.names("studies"):
+    if str(path) in catalogue.names("studies") or ".py:" in str(path):
         return _experiment(str(path), str(path), quick, changes)
     path = Path(path)
     if not path.suffix and not path.exists():

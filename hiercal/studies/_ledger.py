@@ -60,13 +60,18 @@ def ledger(
     table = pd.concat(parts, ignore_index=True).sort_values("claim", kind="stable")
     table = table.reset_index(drop=True)
     table.to_csv(out / f"claims{end}.csv", index=False, lineterminator="\n")
-    replace(out / f"claims{end}.md", page(table, quick))
     save(figure(table), out / f"claims{end}", "claims")
+    pictures = [f"claims{end}/claims.png"] + [
+        path.relative_to(out).as_posix()
+        for study in dict.fromkeys(table["study"])
+        for path in sorted((out / f"{study}{end}" / "figures").glob("*.png"))
+    ]
+    replace(out / f"claims{end}.md", page(table, pictures, quick))
     return table
 
 
-def page(table: pd.DataFrame, quick: bool = False) -> str:
-    """The ledger in Markdown."""
+def page(table: pd.DataFrame, pictures: Sequence[str] = (), quick: bool = False) -> str:
+    """The ledger in Markdown, with pictures by their paths from the page."""
     counts = table["verdict"].value_counts()
     found = ", ".join(f"{counts.get(v, 0)} {v}" for v in ("confirmed", "refuted", "undecided"))
     command = "hiercal claims --quick" if quick else "hiercal claims"
@@ -88,6 +93,9 @@ def page(table: pd.DataFrame, quick: bool = False) -> str:
         )
     lines.append("\n## Rules\n")
     lines += [f"- **{row['claim']}**: {row['rule']}" for row in table.to_dict("records")]
+    if pictures:
+        lines.append("\n## Figures\n")
+        lines += [f"![{path}]({path})\n" for path in pictures]
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
 
@@ -205,8 +206,8 @@ class Hierarchy:
     def new_group(self, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
         """Expected log density of an observation of a new group, for each standard error.
 
-        The observation is drawn from N(mu, tau^2 + sigma_i^2), with the true mu and tau of each data
-        set (n_data_sets,); the expectation is done by Gauss-Hermite quadrature.
+        The observation is drawn from N(mu, tau^2 + sigma_i^2), with the true mu and tau of each
+        data set (n_data_sets,); the expectation is done by Gauss-Hermite quadrature.
 
         Returns
         -------
@@ -232,7 +233,14 @@ class Hierarchy:
         return np.stack([by_sigma[s] for s in self.sigma.tolist()], axis=1)
 
 
-def loo(y: np.ndarray, sigma: np.ndarray, model: Pooling, **scales: float) -> np.ndarray:
+def loo(
+    y: np.ndarray,
+    sigma: np.ndarray,
+    model: Pooling,
+    *,
+    mu_scale: float = 20.0,
+    tau_scale: float = 10.0,
+) -> np.ndarray:
     """Exact log densities of each observation given all others, in one of the three models.
 
     Without pooling theta_i ~ N(0, mu_scale^2), so that the others say nothing; complete pooling
@@ -243,8 +251,8 @@ def loo(y: np.ndarray, sigma: np.ndarray, model: Pooling, **scales: float) -> np
     y : ndarray, shape (n_data_sets, n_groups)
     sigma : ndarray, shape (n_groups,)
     model : {"partial", "no", "complete"}
-    scales : float
-        ``mu_scale`` and ``tau_scale``, as of `Hierarchy`.
+    mu_scale, tau_scale : float
+        As of `Hierarchy`.
 
     Returns
     -------
@@ -257,9 +265,8 @@ def loo(y: np.ndarray, sigma: np.ndarray, model: Pooling, **scales: float) -> np
     >>> [float(loo(y, sigma, model).sum().round(3)) for model in MODELS]
     [-30.924, -33.835, -30.521]
     """
-    mu_scale = scales.get("mu_scale", 20.0)
     if model == "partial":
-        return Hierarchy(y, sigma, **scales).loo()
+        return Hierarchy(y, sigma, mu_scale=mu_scale, tau_scale=tau_scale).loo()
     if model == "no":
         return log_normal(y, 0.0, np.sqrt(mu_scale**2 + sigma**2))
     w = sigma**-2.0
@@ -268,14 +275,20 @@ def loo(y: np.ndarray, sigma: np.ndarray, model: Pooling, **scales: float) -> np
     return log_normal(y, mean, np.sqrt(1 / precision + sigma**2))
 
 
-def effects(y: np.ndarray, sigma: np.ndarray, model: Pooling, **scales: float) -> np.ndarray:
+def effects(
+    y: np.ndarray,
+    sigma: np.ndarray,
+    model: Pooling,
+    *,
+    mu_scale: float = 20.0,
+    tau_scale: float = 10.0,
+) -> np.ndarray:
     """Posterior means of the group effects in one of the three models.
 
     Parameters and shape of the returned array as of `loo`.
     """
-    mu_scale = scales.get("mu_scale", 20.0)
     if model == "partial":
-        return Hierarchy(y, sigma, **scales).theta_mean
+        return Hierarchy(y, sigma, mu_scale=mu_scale, tau_scale=tau_scale).theta_mean
     if model == "no":
         return y * mu_scale**2 / (mu_scale**2 + sigma**2)
     w = sigma**-2.0
@@ -288,7 +301,9 @@ def new_group(
     model: Pooling,
     mu: np.ndarray,
     tau: np.ndarray,
-    **scales: float,
+    *,
+    mu_scale: float = 20.0,
+    tau_scale: float = 10.0,
 ) -> np.ndarray:
     """Expected log density of a new group's observation in one of the three models.
 
@@ -296,7 +311,7 @@ def new_group(
 
     Parameters
     ----------
-    y, sigma, model, scales
+    y, sigma, model, mu_scale, tau_scale
         As of `loo`.
     mu, tau : ndarray, shape (n_data_sets,)
         The truth that the new group is drawn from.
@@ -305,9 +320,8 @@ def new_group(
     -------
     ndarray, shape (n_data_sets, n_groups)
     """
-    mu_scale = scales.get("mu_scale", 20.0)
     if model == "partial":
-        return Hierarchy(y, sigma, **scales).new_group(mu, tau)
+        return Hierarchy(y, sigma, mu_scale=mu_scale, tau_scale=tau_scale).new_group(mu, tau)
     w = sigma**-2.0
     precision = mu_scale**-2 + w.sum()
     mean = np.zeros_like(mu) if model == "no" else y @ w / precision
@@ -320,5 +334,5 @@ def _pieces(n: int) -> list[slice]:
     return [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
 
 
-def _chunked(function, y: np.ndarray) -> np.ndarray:
+def _chunked(function: Callable[[np.ndarray], np.ndarray], y: np.ndarray) -> np.ndarray:
     return np.concatenate([function(y[k]) for k in _pieces(len(y))])

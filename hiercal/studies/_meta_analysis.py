@@ -303,13 +303,17 @@ def one_way_reml(y: np.ndarray, sizes: Sequence[int]) -> tuple[float, float]:
     return g * sigma2, sigma2
 
 
-def mixed_lm(y: np.ndarray, sizes: Sequence[int]) -> tuple[float, float, bool]:
-    """REML estimates of tau^2 and sigma^2 by statsmodels, and whether its search converged.
+def mixed_lm(
+    y: np.ndarray, sizes: Sequence[int], method: str | None = None
+) -> tuple[float, float, bool]:
+    """REML estimates of tau^2 and sigma^2 by statsmodels, and whether it says that it converged.
 
     Parameters
     ----------
     y, sizes
         As of `one_way_reml`.
+    method : str, optional
+        How it searches, as of ``MixedLM.fit``; by default BFGS, then L-BFGS, then CG.
 
     Raises
     ------
@@ -327,7 +331,7 @@ def mixed_lm(y: np.ndarray, sizes: Sequence[int]) -> tuple[float, float, bool]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whether it converged is returned
         group = np.repeat(np.arange(len(sizes)), sizes)
-        fit = MixedLM(y, np.ones((len(y), 1)), groups=group).fit(reml=True)
+        fit = MixedLM(y, np.ones((len(y), 1)), groups=group).fit(reml=True, method=method)
     return float(np.asarray(fit.cov_re)[0, 0]), float(fit.scale), bool(fit.converged)
 
 

@@ -1,4 +1,4 @@
-"""Rules that shrink separate estimates towards each other, and their exact risks."""
+"""Rules that shrink separate estimates towards each other."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy.special import exp1, gammaincc, gammaln, xlogy
 
+from hiercal.studies._exact_risks import (
+    Towards,
+    Truth,
+    oracle_risk,
+    pooling_risk,
+    stein_constant,
+    stein_risk,
+)
 from hiercal.studies._meta_analysis import reml
-
-Towards = Literal["zero", "mean"]
 
 NO_POOLING = "no pooling"
 COMPLETE = "complete pooling"
@@ -25,42 +30,6 @@ BOTH_KNOWN = "oracle, mu and tau known"
 _PANELS, _ORDER = 20, 12
 _SETS = 2000
 """Data sets that the posterior is found for at once, so that its table stays in the cache."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What data sets are drawn from: theta_i ~ N(centre_i, tau^2), y_i ~ N(theta_i, sigma_i^2).
-
-    Parameters
-    ----------
-    sigma, centre : ndarray, shape (n_groups,)
-        Standard errors, and the group effects, or what they scatter about.
-    tau : float
-        Their scatter; with 0 the group effects are fixed.
-    """
-
-    sigma: np.ndarray
-    centre: np.ndarray
-    tau: float = 0.0
-
-    @property
-    def n_groups(self) -> int:
-        return len(self.sigma)
-
-    @property
-    def mu(self) -> float:
-        """Mean of the group effects."""
-        return float(self.centre.mean())
-
-    @property
-    def spread(self) -> float:
-        """Root mean squared deviation of the group effects from `mu`."""
-        return float(np.sqrt(self.tau**2 + self.centre.var()))
-
-    def simulate(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Group effects and estimates of `n` data sets, each of shape (n, n_groups)."""
-        theta = self.centre + self.tau * rng.standard_normal((n, self.n_groups))
-        return theta, theta + self.sigma * rng.standard_normal((n, self.n_groups))
 
 
 @dataclass(frozen=True)
@@ -126,11 +95,6 @@ def pooled_mean(y: np.ndarray, sigma: np.ndarray, tau2: np.ndarray | float = 0.0
     """Precision-weighted mean, shape (n_sets, 1), given tau^2 of shape (n_sets,)."""
     weights = 1 / (sigma**2 + np.atleast_1d(tau2)[:, None])
     return (weights * y).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
-
-
-def stein_constant(n_groups: int, towards: Towards) -> float:
-    """J - 2 towards zero, J - 3 towards the mean, which takes up one dimension; at least 0."""
-    return float(max(n_groups - (2 if towards == "zero" else 3), 0))
 
 
 def james_stein(
@@ -216,145 +180,6 @@ def oracle(y: np.ndarray, truth: Truth, *, knows_mu: bool) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Risk:
-    """Exact bias and variance, or expected squared error, of each group's estimate.
-
-    Attributes
-    ----------
-    bias, variance : ndarray, shape (n_groups,)
-        Over data sets with these group effects; of a `Truth` with scatter, over those too.
-    """
-
-    bias: np.ndarray
-    variance: np.ndarray
-
-    @property
-    def mean(self) -> float:
-        """Expected squared error, mean over groups."""
-        return float((self.bias**2 + self.variance).mean())
-
-
-def linear_risk(truth: Truth, hat: np.ndarray, shift: np.ndarray | float = 0.0) -> Risk:
-    """Errors of the estimate ``hat @ y + shift``, exactly."""
-    off = hat - np.eye(truth.n_groups)
-    variance = hat**2 @ truth.sigma**2 + off**2 @ np.full(truth.n_groups, truth.tau**2)
-    return Risk(off @ truth.centre + shift, variance)
-
-
-def pooling_risk(truth: Truth) -> Risk:
-    """Errors of the precision-weighted mean in place of every group's estimate, exactly."""
-    return linear_risk(truth, _weights(truth))
-
-
-def james_stein_risk(
-    truth: Truth, *, towards: Towards, positive: bool, constant: float | None = None
-) -> Risk:
-    """Errors of `james_stein` at fixed group effects, exactly, whatever the standard errors.
-
-    With x = y / sigma less its part along 1 / sigma (towards the mean only), x ~ N(rho, Q) in q
-    dimensions and W = |x|^2 is noncentral chi-squared, E f(W) x_i = rho_i E f(W_{q+2}) and
-    E f(W) x_i^2 = Q_ii E f(W_{q+2}) + rho_i^2 E f(W_{q+4}) (Bock 1975, Annals of Statistics 3,
-    209), of the same noncentrality |rho|^2; each is a Poisson mixture of central ones.
-
-    Raises
-    ------
-    ValueError
-        If the group effects are not fixed, or a constant is given with one dimension to shrink.
-
-    Examples
-    --------
-    >>> truth = Truth(np.ones(8), np.ones(8))
-    >>> round(8 * james_stein_risk(truth, towards="zero", positive=False).mean, 4)
-    5.1978
-    """
-    if truth.tau:
-        raise ValueError(f"tau is {truth.tau}; give fixed group effects, tau = 0")
-    c = stein_constant(truth.n_groups, towards) if constant is None else constant
-    sigma = truth.sigma
-    if c == 0:
-        return Risk(np.zeros(truth.n_groups), sigma**2)
-    along = 1 / sigma / np.sqrt((1 / sigma**2).sum()) * (towards == "mean")
-    rho = truth.centre / sigma
-    rho = rho - along * (along @ rho)
-    q = truth.n_groups - (towards == "mean")
-    if q < 2:
-        raise ValueError(f"{truth.n_groups} groups leave {q} dimension to shrink; give more groups")
-    k, p = _poisson(rho @ rho / 2)
-    cut = c if positive else 0.0
-
-    def factor(df: np.ndarray, power: int) -> float:
-        """E (1 - c / W)^power, or of its positive part."""
-        inverse = [_tail(df, cut, -i) for i in range(power + 1)]
-        signs = [1.0, -c] if power == 1 else [1.0, -2 * c, c * c]
-        return float(p @ sum(s * m for s, m in zip(signs, inverse, strict=True)))
-
-    first, second = factor(q + 2 + 2 * k, 1), factor(q + 2 + 2 * k, 2)
-    fourth = factor(q + 4 + 2 * k, 2)
-    bias = sigma * rho * (first - 1)
-    inside = (1 - along**2) * second + rho**2 * (fourth - 2 * first + 1)
-    return Risk(bias, sigma**2 * (along**2 + inside) - bias**2)
-
-
-def james_stein_bayes_risk(
-    truth: Truth, *, towards: Towards, positive: bool, constant: float | None = None
-) -> float:
-    """Expected squared error per group of `james_stein` where group effects scatter, exactly.
-
-    For equal standard errors. In units of them y ~ N(m, v) with v = 1 + tau^2, and theta given y
-    has mean A y + B m with A = tau^2 / v, B = 1 / v; so the risk is q A plus E |(h - A) y - B m|^2
-    with h the factor of James and Stein, in the q dimensions that are shrunk.
-
-    Raises
-    ------
-    ValueError
-        If the standard errors differ.
-
-    Examples
-    --------
-    >>> truth = Truth(np.ones(8), np.zeros(8), 1.0)
-    >>> james_stein_bayes_risk(truth, towards="mean", positive=False)
-    0.6875
-    """
-    sigma = float(truth.sigma[0])
-    if np.ptp(truth.sigma):
-        raise ValueError(f"sigma is {truth.sigma.tolist()}; give equal standard errors")
-    n_groups = truth.n_groups
-    c = stein_constant(n_groups, towards) if constant is None else constant
-    if c == 0:
-        return sigma**2
-    m = truth.centre / sigma
-    q = n_groups - (towards == "mean")
-    lam = float(((m - m.mean()) ** 2).sum() if towards == "mean" else m @ m)
-    v = 1 + (truth.tau / sigma) ** 2
-    a, b, cut = 1 - 1 / v, 1 / v, c / v
-    k, p = _poisson(lam / v / 2)
-    df = q + 2 * k
-    above = cut if positive else 0.0
-    zeroth, one, minus = (_tail(df, above, i) for i in (0, 1, -1))
-    square = one - 2 * cut * zeroth + cut**2 * minus - 2 * a * (one - cut * zeroth) + a**2 * df
-    cross = _tail(df + 2, above, 0) - cut * _tail(df + 2, above, -1) - a
-    total = q * a + v * (p @ square) - 2 * b * lam * (p @ cross) + b**2 * lam
-    return float(total + (towards == "mean")) / n_groups * sigma**2
-
-
-def _poisson(mean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a Poisson variable and their probabilities, all but 1e-30 of them."""
-    reach = 12 * np.sqrt(mean) + 40
-    k = np.arange(max(0, int(mean - reach)), int(mean + reach) + 1)
-    return k, np.exp(xlogy(k, mean) - mean - gammaln(k + 1))
-
-
-def _tail(df: np.ndarray, cut: float, power: int) -> np.ndarray:
-    """E[X^power; X > cut] of a central chi-squared X, infinite where it diverges."""
-    half = np.asarray(df, float) / 2
-    a = half + power
-    regular = np.where(a > 0, a, 1.0)
-    upper = gammaincc(regular, cut / 2) * np.exp(gammaln(regular) - gammaln(half))
-    at_zero = exp1(cut / 2) if cut > 0 else np.inf
-    return 2.0**power * np.where(a > 0, upper, at_zero)
-
-
-@dataclass(frozen=True)
 class Rule:
     """A rule by its name.
 
@@ -402,7 +227,7 @@ def rules(*, mu_scale: float = 20.0, tau_scales: Sequence[float] = (10.0,)) -> t
             Rule(
                 stein_name(towards, positive),
                 functools.partial(_by_errors, functools.partial(james_stein, **options)),
-                functools.partial(_stein_risk, options),
+                functools.partial(stein_risk, **options),
                 None if positive else towards,
             )
         )
@@ -416,7 +241,7 @@ def rules(*, mu_scale: float = 20.0, tau_scales: Sequence[float] = (10.0,)) -> t
             Rule(
                 name,
                 functools.partial(oracle, **known),
-                functools.partial(_oracle_risk, knows_mu),
+                functools.partial(oracle_risk, **known),
             )
         )
     return tuple(made)
@@ -440,24 +265,3 @@ def _by_errors(
 
 def _bayes(mu_scale: float, tau_scale: float, y: np.ndarray, truth: Truth) -> np.ndarray:
     return posterior_means(y, truth.sigma, mu_scale=mu_scale, tau_scale=tau_scale).theta
-
-
-def _weights(truth: Truth, tau: float = 0.0) -> np.ndarray:
-    """Matrix that takes y to its precision-weighted mean, a row for each group."""
-    weights = 1 / (truth.sigma**2 + tau**2)
-    return np.tile(weights / weights.sum(), (truth.n_groups, 1))
-
-
-def _oracle_risk(knows_mu: bool, truth: Truth) -> float:
-    b = truth.sigma**2 / (truth.sigma**2 + truth.spread**2)
-    if knows_mu:
-        return linear_risk(truth, np.diag(1 - b), b * truth.mu).mean
-    return linear_risk(truth, np.diag(1 - b) + b[:, None] * _weights(truth, truth.spread)).mean
-
-
-def _stein_risk(options: dict[str, Any], truth: Truth) -> float:
-    if truth.tau == 0:
-        return james_stein_risk(truth, **options).mean
-    if np.ptp(truth.sigma) == 0:
-        return james_stein_bayes_risk(truth, **options)
-    return np.nan

@@ -7,7 +7,7 @@ from scipy import integrate, stats
 from scipy.special import digamma, gammaln, logsumexp, polygamma, softmax
 
 from hiercal import story
-from hiercal.simulators import survey
+from hiercal.simulators import _log_gamma, survey
 from hiercal.simulators._dirichlet import FLOOR, DirichletMultinomial, dirichlet
 
 SURVEY = story("survey")
@@ -220,7 +220,7 @@ def test_z_has_the_density_of_a_standardised_log_gamma_variable(a):
     edge = (np.log(a) - mean) / sd
     for power, moment in enumerate((1, 0, 1)):
         found, _ = integrate.quad(
-            lambda z: z**power * np.exp(survey._log_density_of_z(mean + sd * z, np.array(a))),  # noqa: B023
+            lambda z: z**power * np.exp(_log_gamma.log_density(mean + sd * z, np.array(a))),  # noqa: B023
             bottom,
             top,
             points=(edge - 1, edge),
@@ -228,8 +228,10 @@ def test_z_has_the_density_of_a_standardised_log_gamma_variable(a):
         )
         assert found == pytest.approx(moment, abs=1e-7)
     concentration = np.array([a, 2 * a])
-    of_pymc = survey._draw_z(concentration, np.random.default_rng(1), (100_000, 2))
-    of_numpyro = survey._numpyro_log_gamma()(concentration).sample(jax.random.key(1), (100_000,))
+    of_pymc = _log_gamma.draw(concentration, np.random.default_rng(1), (100_000, 2))
+    of_numpyro = _log_gamma.numpyro_distribution()(concentration).sample(
+        jax.random.key(1), (100_000,)
+    )
     for z in (of_pymc, np.asarray(of_numpyro)):
         assert np.abs(z.mean(axis=0)).max() < 4 / 100_000**0.5
         assert np.abs(z.std(axis=0) - 1).max() < 0.02
@@ -249,7 +251,7 @@ def test_density_of_z_and_its_gradient_are_stable():
     z = np.broadcast_to([-2.5, -0.3, 0.0, 0.7, 0.99], (8, 5))
     mean, variance, third = digamma(a), polygamma(1, a), polygamma(2, a)
     log_gamma = mean + variance**0.5 * z
-    by_hand = survey._log_density_of_z(log_gamma, a)
+    by_hand = _log_gamma.log_density(log_gamma, a)
     naive = np.log(variance) / 2 + a * log_gamma - np.exp(log_gamma) - gammaln(a)
     np.testing.assert_allclose(by_hand[:5], naive[:5], rtol=1e-10, atol=1e-10)
     # a - exp(log_gamma), without the cancellation
@@ -258,7 +260,7 @@ def test_density_of_z_and_its_gradient_are_stable():
     by_a = third / (2 * variance) + variance**0.5 * z
     by_a = by_a + off * (variance + third * z / (2 * variance**0.5))
 
-    make = survey._numpyro_log_gamma()
+    make = _log_gamma.numpyro_distribution()
     value = make(np.broadcast_to(a, z.shape)).log_prob(z)
     slopes = jax.grad(lambda z, a: make(a).log_prob(z).sum(), (0, 1))(z, np.broadcast_to(a, (8, 5)))
     np.testing.assert_allclose(value, by_hand, rtol=1e-9, atol=1e-9)
@@ -266,7 +268,7 @@ def test_density_of_z_and_its_gradient_are_stable():
     np.testing.assert_allclose(slopes[1], by_a, rtol=1e-7, atol=1e-9)
 
     zs, shapes = pt.dmatrix(), pt.dmatrix()
-    density = survey._pymc_log_density(zs, shapes)
+    density = _log_gamma.pymc_log_density(zs, shapes)
     slopes = pt.grad(density.sum(), [zs, shapes])
     compiled = pytensor.function([zs, shapes], [density, *slopes], mode="FAST_COMPILE")
     value, *slopes = compiled(z, np.broadcast_to(a, (8, 5)))

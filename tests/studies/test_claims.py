@@ -62,7 +62,8 @@ LEDGER = pd.DataFrame(
 
 
 def test_the_page_counts_and_names_every_claim():
-    text = page(LEDGER)
+    text = page(LEDGER, ["funnel/figures/bias.png"])
+    assert "![funnel/figures/bias.png](funnel/figures/bias.png)" in text
     assert "3 claims, 1 confirmed, 1 refuted, 1 undecided" in text
     assert all(f"**C0{i}**: By eye." in text for i in (1, 2, 3))
     assert "| 1 (exact) | 2 |" in text

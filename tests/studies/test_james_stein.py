@@ -12,7 +12,15 @@ from hiercal.simulators.eight_schools import (
     RUBIN_STANDARD_ERRORS,
     EightSchools,
 )
-from hiercal.studies import james_stein as study_module
+from hiercal.studies import _james_stein_rows as rows_of
+from hiercal.studies._claims import NotMeasured
+from hiercal.studies._exact_risks import (
+    Truth,
+    james_stein_bayes_risk,
+    james_stein_risk,
+    linear_risk,
+    stein_constant,
+)
 from hiercal.studies._shrinkage import (
     BOTH_KNOWN,
     COMPLETE,
@@ -20,17 +28,12 @@ from hiercal.studies._shrinkage import (
     NO_POOLING,
     SURE,
     TAU_KNOWN,
-    Truth,
     bayes_name,
     empirical_bayes,
     james_stein,
-    james_stein_bayes_risk,
-    james_stein_risk,
-    linear_risk,
     pooled_mean,
     posterior_means,
     rules,
-    stein_constant,
     stein_name,
     sure,
 )
@@ -218,7 +221,7 @@ def test_empirical_bayes_pools_completely_where_reml_is_zero():
 
 
 def test_batting_has_the_published_errors():
-    table = pd.DataFrame(study_module._batting()).set_index(["scale", "rule"])
+    table = pd.DataFrame(rows_of.batting()).set_index(["scale", "rule"])
     errors = table["total_squared_error"]
     shrunken = stein_name("mean", True)
     assert errors["arcsine", NO_POOLING] == pytest.approx(17.571, abs=5e-4)
@@ -231,9 +234,9 @@ def test_realised_shrinkage_is_out_of_order_in_the_real_data_and_weights_are_not
     posterior = posterior_means(RUBIN, SIGMA)
     realised = (RUBIN - posterior.theta) / (RUBIN - posterior.mu[:, None])
     assert realised[0, 1] > realised[0, 3]  # B, of error 10, above D, of error 11
-    assert not study_module._ordered(realised, SIGMA).all()
-    assert study_module._ordered(posterior.shrinkage, SIGMA).all()
-    assert study_module._ordered(posterior.shrinkage, SIGMA).shape == (1, 26)
+    assert not rows_of.ordered(realised, SIGMA).all()
+    assert rows_of.ordered(posterior.shrinkage, SIGMA).all()
+    assert rows_of.ordered(posterior.shrinkage, SIGMA).shape == (1, 26)
 
 
 def test_no_pooling_has_no_bias():
@@ -257,7 +260,7 @@ def test_posterior_means_by_mcmc_are_paired_with_the_exact_ones_and_failures_cou
     study = JamesStein(mcmc_simulations=3).studies()["eight_schools"]
     nuts, exact = (arm.label for arm in study.arms)
     result = records({nuts: (2.0, 1.0, np.nan), exact: (1.0, 1.0, 5.0)})
-    first, second = study_module._mcmc(result, study)
+    first, second = rows_of.mcmc(result, study)
     assert (first["arm"], first["n"], first["n_failed"]) == (nuts, 2, 1)
     assert (first["risk"], second["risk"]) == (2.5, 1.0)
     assert (first["difference"], first["difference_se"]) == pytest.approx((1.5, 1.5))
@@ -268,7 +271,7 @@ def test_posterior_means_by_mcmc_are_paired_with_the_exact_ones_and_failures_cou
 @pytest.fixture(scope="module")
 def tables():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "_mcmc", lambda *_: [{"arm": "none"}])
+        patch.setattr(rows_of, "mcmc", lambda *_: [{"arm": "none"}])
         return JamesStein(**TINY).tables({"eight_schools": None}, lambda _: None)
 
 
@@ -296,8 +299,7 @@ def test_risks_are_relative_to_no_pooling_and_the_oracle_is_best(tables):
 
 def test_the_tables_can_be_drawn_and_judged(tables):
     assert set(JamesStein(**TINY).figures(tables)) == {
-        "risk_equal", "risk_eight_schools", "schools", "far_out", "mixture", "dominance",
-        "groups", "order",
+        "schools", "mixture", "dominance", "groups", "order",
     }  # fmt: skip
     judged = JamesStein(**TINY).judged(tables).set_index("claim")
     assert judged.loc["C06", "verdict"] == "refuted"
@@ -373,6 +375,12 @@ def test_pooling_two_populations(ratio, verdict):
     finding = judge("C30", mixture=rows)
     assert finding.verdict == verdict
     assert EMPIRICAL in finding.remark
+
+
+@pytest.mark.parametrize("claim", JamesStein.claims, ids=lambda claim: claim.id)
+def test_tables_without_what_a_claim_is_about_leave_it_undecided(tables, claim):
+    with pytest.raises(NotMeasured):
+        claim.judge({name: table.iloc[:0] for name, table in tables.items()})
 
 
 @pytest.mark.parametrize(

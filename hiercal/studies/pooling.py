@@ -1,0 +1,402 @@
+"""Pooling: how often LOO finds the right one of partial, no and complete pooling."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hiercal.fitters._fitter import at_least
+from hiercal.simulators.eight_schools import EightSchools
+from hiercal.studies._claims import Claim, Finding, above, below, every
+from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._loo import MODELS, Pooling, effects, loo, new_group
+from hiercal.studies._random import stream
+from hiercal.studies._summaries import mean_se, named, one, pick, share_se
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from hiercal.studies._result import Result
+
+CODINGS: Mapping[Pooling, str] = {
+    "partial": "noncentred",
+    "no": "no_pooling",
+    "complete": "complete_pooling",
+}
+"""The story's name of each model."""
+PRINTED: Mapping[Pooling, float] = {"partial": -30.8, "no": -31.4, "complete": -31.9}
+"""elpd that the chapter prints for Rubin's data, by PSIS-LOO."""
+PRIOR = "tau from its prior"
+NEW, SAME = "new groups", "same groups"
+ALL, SMALL, LARGE = "all", "below 2 standard errors", "2 standard errors or more"
+DISTINCT = 2.0
+"""Standard errors from which a difference of elpd is not small."""
+RUBIN_J = 8
+CHAINS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingChoice(Experiment):
+    """Exact and PSIS leave-one-out of Eight Schools' three models, where the truth is known.
+
+    Parameters
+    ----------
+    simulations : int
+        Data sets at each tau and number of groups.
+    psis_simulations : int
+        How many of them PSIS-LOO is computed for as well, from draws of the exact posterior.
+    draws : int
+        Draws for PSIS-LOO, in all; a multiple of 4.
+    taus : tuple of float
+        True standard deviations between schools, in points; data sets with tau drawn from its
+        prior are always added.
+    n_groups : tuple of int
+        Numbers of groups, 8 among them. The schools' standard errors are repeated.
+    """
+
+    simulations: int = 2000
+    psis_simulations: int = 50
+    draws: int = 4000
+    taus: tuple[float, ...] = (0.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0)
+    n_groups: tuple[int, ...] = (8, 32)
+
+    name: ClassVar = "pooling"
+    quick: ClassVar = {
+        "simulations": 200,
+        "psis_simulations": 10,
+        "draws": 1000,
+        "taus": (0.0, 5.0, 10.0, 20.0),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("taus", "n_groups"):
+            object.__setattr__(self, field, tuple(sorted(getattr(self, field))))
+        if len(self.taus) < 2:
+            raise ValueError(f"{self.name}: taus is {self.taus}; give two or more to compare")
+        for i, tau in enumerate(self.taus):
+            if not (np.isfinite(tau) and tau >= 0):
+                raise ValueError(f"{self.name}: taus[{i}] is {tau!r}; give finite numbers from 0")
+        for i, n in enumerate(self.n_groups):
+            at_least(self.name, f"n_groups[{i}]", n, 3)
+        if RUBIN_J not in self.n_groups:
+            raise ValueError(
+                f"{self.name}: n_groups is {self.n_groups}; give {RUBIN_J} among them, which the "
+                "claims are about"
+            )
+        at_least(self.name, "simulations", self.simulations, 2)
+        at_least(self.name, "psis_simulations", self.psis_simulations, 2)
+        at_least(self.name, "draws", self.draws, 400)
+        if self.psis_simulations > self.simulations:
+            raise ValueError(
+                f"{self.name}: psis_simulations is {self.psis_simulations}, of "
+                f"{self.simulations} simulations; give at most as many"
+            )
+        if self.draws % CHAINS:
+            raise ValueError(f"{self.name}: draws is {self.draws}; give a multiple of {CHAINS}")
+
+    def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        choice, right, psis = [], [], []
+        for n, tau in itertools.product(self.n_groups, (*self.taus, None)):
+            key = {"truth": PRIOR if tau is None else f"tau = {tau:g}", "tau": tau, "J": n}
+            say(f"{self.name}: {n} groups, {key['truth']}")
+            story = EightSchools().resized(n)
+            y, mu, taus, theta = self._simulated(story, tau)
+            pointwise = exact_loo(y, story)
+            gains = gain_new(y, story, mu, taus), -squared_error(y, story, theta)
+            choice += [key | row for row in _choices(pointwise, dict(zip((NEW, SAME), gains)))]
+            right += [key | row for row in _rights(pointwise, dict(zip((NEW, SAME), gains)))]
+            psis += [key | row for row in self._psis(story, y, pointwise, key["truth"])]
+        return {
+            "choice": pd.DataFrame(choice),
+            "right": pd.DataFrame(right),
+            "psis": pd.DataFrame(psis),
+            "rubin": pd.DataFrame(self._rubin()),
+        }
+
+    def _simulated(
+        self, story: EightSchools, given: float | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Data, mu, tau and group effects, from the same standard normals at every tau."""
+        n, n_groups = self.simulations, len(story.sigma)
+        rng = stream(self.seed, "pooling", n_groups)
+        mu = story.mu_scale * rng.standard_normal(n)
+        drawn = np.abs(story.tau_scale * rng.standard_normal(n))
+        tau = drawn if given is None else np.full(n, given)
+        theta = mu[:, None] + tau[:, None] * rng.standard_normal((n, n_groups))
+        y = theta + np.array(story.sigma) * rng.standard_normal((n, n_groups))
+        return y, mu, tau, theta
+
+    def _psis(
+        self, story: EightSchools, y: np.ndarray, pointwise: np.ndarray, truth: str
+    ) -> list[dict[str, Any]]:
+        """PSIS-LOO of the first data sets beside exact LOO."""
+        n = self.psis_simulations
+        elpd, bad = np.empty((n, len(MODELS))), np.empty((n, len(MODELS)))
+        for i in range(n):
+            for m, model in enumerate(MODELS):
+                rng = stream(self.seed, "psis", len(story.sigma), truth, i, model)
+                elpd[i, m], k, limit = psis_loo(story, y[i], model, self.draws, rng)
+                bad[i, m] = np.mean(k > limit)
+        exact = pointwise[:n].sum(axis=1)
+        same = elpd.argmax(axis=1) == exact.argmax(axis=1)
+        return [
+            {"model": model, "n": n}
+            | named(
+                error=mean_se(elpd[:, m] - exact[:, m]),
+                size=mean_se(np.abs(elpd[:, m] - exact[:, m])),
+                bad_groups=mean_se(bad[:, m]),
+                bad_data_sets=share_se(bad[:, m] > 0),
+                same_choice=share_se(same),
+            )
+            for m, model in enumerate(MODELS)
+        ]
+
+    def _rubin(self) -> list[dict[str, Any]]:
+        """Rubin's data: exact elpd, PSIS-LOO over repeated draws, and what was printed."""
+        story = EightSchools()
+        assert story.observed is not None
+        y = story.observed["y"]
+        pointwise = exact_loo(y[None], story)[0]
+        best = pointwise.sum(axis=0).argmax()
+        rows = []
+        for m, model in enumerate(MODELS):
+            runs = [
+                psis_loo(story, y, model, self.draws, stream(self.seed, "rubin", i, model))
+                for i in range(self.psis_simulations)
+            ]
+            difference = pointwise[:, best] - pointwise[:, m]
+            psis = np.array([elpd for elpd, _, _ in runs])
+            rows.append(
+                {
+                    "model": model,
+                    "printed": PRINTED[model],
+                    "elpd": pointwise[:, m].sum(),
+                    "behind": difference.sum(),
+                    "behind_naive_se": naive_se(difference),
+                    **named(psis=mean_se(psis)),
+                    "psis_sd": psis.std(ddof=1),
+                    "psis_least": psis.min(),
+                    "psis_largest": psis.max(),
+                    "largest_k": np.mean([k.max() for _, k, _ in runs]),
+                }
+            )
+        return rows
+
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.plots.sweep import sweep
+
+        choice = _panels(tables["choice"])
+        right = _panels(pick(tables["right"], differences=ALL))
+        psis = _panels(tables["psis"])
+        shares = {"first": "ranked first by LOO", "best_new": "right for new groups"}
+        tau: dict[str, Any] = {"x": "tau", "xlabel": "true tau (points)", "columns": 2}
+        return {
+            "choice": sweep(
+                _stacked(choice, shares),
+                y="share", se="share_se", series="series", panel="panel",
+                ylabel="share of data sets", **(tau | {"columns": 3}),
+            ),
+            "right": sweep(
+                right,
+                y="right", se="right_se", series="criterion", panel="panel",
+                ylabel="share of data sets in which LOO\nranks the right model first", **tau,
+            ),
+            "psis": sweep(
+                psis.assign(series=psis["model"] + " pooling"),
+                y="error", se="error_se", series="series", panel="panel", reference=0.0,
+                ylabel="elpd by PSIS-LOO\nminus the exact one", **tau,
+            ),
+        }  # fmt: skip
+
+    claims: ClassVar = (
+        Claim(
+            "C19",
+            "LOO ranks partial pooling first, then no, then complete pooling on Eight Schools.",
+            "The exact leave-one-out elpd of Rubin's data falls in that order.",
+            lambda tables: _order(tables["rubin"]),
+        ),
+        Claim(
+            "C20",
+            "Small differences of elpd mean too little data to tell the models apart.",
+            "With 8 groups and tau from its prior, where the first two models differ by less than "
+            "2 standard errors of their difference, the first is the right one (highest expected "
+            "log density of a new group) in fewer than three of four data sets, and in a larger "
+            "share of those where they differ by more.",
+            lambda tables: _small(tables["right"]),
+        ),
+    )
+
+
+def exact_loo(y: np.ndarray, story: EightSchools) -> np.ndarray:
+    """Exact log densities of each group given the others, (n_data_sets, n_groups, n_models)."""
+    return _by_model(loo, y, story)
+
+
+def gain_new(y: np.ndarray, story: EightSchools, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Expected log density of as many new groups as there are, (n_data_sets, n_models).
+
+    What LOO estimates here: with one observation a group, what is left out is a group.
+    """
+    return _by_model(new_group, y, story, mu, tau).sum(axis=1)
+
+
+def squared_error(y: np.ndarray, story: EightSchools, theta: np.ndarray) -> np.ndarray:
+    """Squared error of the posterior means of the same groups' effects, (n_data_sets, n_models)."""
+    return ((_by_model(effects, y, story) - theta[:, :, None]) ** 2).sum(axis=1)
+
+
+def _by_model(function: Any, y: np.ndarray, story: EightSchools, *truth: np.ndarray) -> np.ndarray:
+    scales = {"mu_scale": story.mu_scale, "tau_scale": story.tau_scale}
+    sigma = np.array(story.sigma)
+    return np.stack([function(y, sigma, model, *truth, **scales) for model in MODELS], axis=2)
+
+
+def naive_se(difference: np.ndarray) -> np.ndarray:
+    """Standard error of a sum of pointwise differences (..., n_groups), as LOO software gives it.
+
+    sqrt(n) times their standard deviation; naive because leave-one-out terms are dependent (Sivula,
+    Magnusson, Matamoros and Vehtari 2025, Bayesian Analysis, arXiv:2008.10296).
+
+    Examples
+    --------
+    >>> float(naive_se(np.array([0.0, 2.0])))
+    2.0
+    """
+    return np.sqrt(difference.shape[-1]) * difference.std(axis=-1, ddof=1)
+
+
+def psis_loo(
+    story: EightSchools, y: np.ndarray, model: Pooling, draws: int, rng: np.random.Generator
+) -> tuple[float, np.ndarray, float]:
+    """elpd by PSIS-LOO from independent draws of a model's exact posterior.
+
+    Returns
+    -------
+    elpd : float
+    pareto_k : ndarray, shape (n_groups,)
+    limit : float
+        k above it means that the estimate is not to be trusted (Vehtari et al. 2024, JMLR 25).
+    """
+    import arviz_base
+    import arviz_stats
+
+    data = {"y": y}
+    posterior = story.exact(data, CODINGS[model]).draws(draws, rng)
+    pointwise = story.log_likelihood(posterior, data).reshape(CHAINS, draws // CHAINS, -1)
+    tree = arviz_base.from_dict({"log_likelihood": {"y": pointwise}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of large k, which are returned
+        found = arviz_stats.loo(tree, pointwise=True, reff=1.0)
+    return float(found.elpd), np.asarray(found.pareto_k), float(found.good_k)
+
+
+def _choices(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """How often each model is ranked first, and how often it is the right one."""
+    elpd = pointwise.sum(axis=1)
+    first = elpd.argmax(axis=1)
+    best = {name: gain.argmax(axis=1) for name, gain in gains.items()}
+    return [
+        {"model": model, "n": len(elpd)}
+        | named(
+            first=share_se(first == m),
+            best_new=share_se(best[NEW] == m),
+            best_same=share_se(best[SAME] == m),
+            elpd=mean_se(elpd[:, m]),
+        )
+        for m, model in enumerate(MODELS)
+    ]
+
+
+def _rights(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """How often the first model is the right one, by how far it is ahead of the second.
+
+    ``loss`` is what the choice costs against the right model: expected log density for new groups,
+    squared error a group for the same ones.
+    """
+    elpd = pointwise.sum(axis=1)
+    order = np.argsort(-elpd, axis=1)
+    rows = np.arange(len(elpd))
+    ahead = pointwise[rows, :, order[:, 0]] - pointwise[rows, :, order[:, 1]]
+    ratio = ahead.sum(axis=1) / naive_se(ahead)
+    kept = {ALL: ratio >= 0, SMALL: ratio < DISTINCT, LARGE: ratio >= DISTINCT}
+    n_groups = {NEW: 1, SAME: pointwise.shape[1]}
+    return [
+        {"criterion": criterion, "differences": differences, "n": int(those.sum())}
+        | named(
+            share=share_se(those),
+            right=share_se((gain.argmax(axis=1) == order[:, 0])[those]),
+            loss=mean_se(
+                ((gain.max(axis=1) - gain[rows, order[:, 0]]) / n_groups[criterion])[those]
+            ),
+            difference=mean_se(ahead.sum(axis=1)[those]),
+            ratio=mean_se(ratio[those]),
+        )
+        for criterion, gain in gains.items()
+        for differences, those in kept.items()
+    ]
+
+
+def _order(rubin: pd.DataFrame) -> Finding:
+    elpd = {model: one(rubin, model=model)["elpd"] for model in MODELS}
+    parts = [
+        above(elpd[a] - elpd[b], 0.0, 0.0, f"elpd of {a} less that of {b} pooling")
+        for a, b in itertools.pairwise(PRINTED)
+    ]
+    found = ", ".join(
+        f"{model} {elpd[model]:.2f}" for model in sorted(elpd, key=lambda m: -elpd[m])
+    )
+    behind = one(rubin, model="partial")
+    remark = f"Exact order: {found}."
+    if behind["behind"] > 0:
+        remark += (
+            f" Partial pooling is {behind['behind']:.2f} behind the first "
+            f"(naive standard error {behind['behind_naive_se']:.2f})."
+        )
+    return every(parts, remark)
+
+
+def _small(right: pd.DataFrame) -> Finding:
+    own = pick(right, truth=PRIOR, J=RUBIN_J, criterion=NEW)
+    small, large = one(own, differences=SMALL), one(own, differences=LARGE)
+    gain = large["right"] - small["right"]
+    se = float(np.hypot(small["right_se"], large["right_se"]))
+    return every(
+        [
+            below(
+                small["right"], small["right_se"], 0.75, "share right where differences are small"
+            ),
+            above(gain, se, 0.0, "share right where differences are large, less where small"),
+        ],
+        f"Differences are small in {small['share']:.0%} of data sets.",
+    )
+
+
+def _panels(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows at a fixed tau, with the number of groups as panel."""
+    fixed = table[table["tau"].notna()]
+    return fixed.assign(panel=[f"{n} groups" for n in fixed["J"]])
+
+
+def _stacked(choice: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(
+        [
+            choice[["tau"]].assign(
+                series=name,
+                panel=choice["model"] + " pooling, " + choice["panel"],
+                share=choice[column],
+                share_se=choice[f"{column}_se"],
+            )
+            for column, name in columns.items()
+        ]
+    )
