@@ -125,7 +125,8 @@ def run(
     experiment : Experiment
     folder : Path
         Gets ``runs/`` with a run's folder for each study, a CSV for each table, ``claims.csv``,
-        ``figures/``, and last ``manifest.json``, which says what the tables are of.
+        ``figures/``, and last ``manifest.json``, which says what the tables are of and how many
+        seconds were spent on them, repeated commands included.
     workers, scheduler, scheduler_file, progress
         As of `hiercal.Study.run`.
     say : callable
@@ -189,13 +190,13 @@ def run(
 
 
 def _earlier(experiment: Experiment, path: Path) -> float:
-    """Seconds that an interrupted run of the same experiment took; a ValueError on another's."""
+    """Seconds spent on the same experiment before; a ValueError on another, unfinished one."""
     if not path.exists():
         return 0.0
     manifest = json.loads(path.read_text())
     found = manifest.get("experiment"), manifest.get("options")
     if found == (experiment.name, experiment.options()):
-        return 0.0 if manifest["complete"] else float(manifest["seconds"])
+        return float(manifest["seconds"])
     if manifest.get("complete"):
         return 0.0
     raise ValueError(

@@ -10,11 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from hiercal.simulators.batting import HITS, SEASON_AVERAGES, Batting
-from hiercal.simulators.eight_schools import (
-    RUBIN_EFFECTS,
-    RUBIN_STANDARD_ERRORS,
-    EightSchools,
-)
+from hiercal.simulators.eight_schools import RUBIN_EFFECTS, RUBIN_STANDARD_ERRORS, EightSchools
 from hiercal.studies._exact_risks import (
     Truth,
     james_stein_risk,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -11,6 +12,7 @@ from scipy.optimize.elementwise import find_root
 from scipy.special import logsumexp, ndtr
 
 from hiercal.simulators._story import log_normal
+from hiercal.simulators.eight_schools import EightSchools
 
 NODES = 112
 """Values of tau; more change no mean, density or probability by 1e-9, from 3 to 100 groups."""
@@ -21,6 +23,15 @@ CHUNK = 200
 
 Pooling = Literal["partial", "no", "complete"]
 MODELS: tuple[Pooling, ...] = ("partial", "no", "complete")
+
+CODINGS: Mapping[Pooling, str] = {
+    "partial": "noncentred",
+    "no": "no_pooling",
+    "complete": "complete_pooling",
+}
+"""The story's name of each model."""
+CHAINS = 4
+"""Chains that independent draws are dealt to, since ArviZ asks for some."""
 
 
 class Hierarchy:
@@ -328,6 +339,45 @@ def new_group(
     variance = sigma**2 + (mu_scale**2 if model == "no" else 1 / precision)
     squares = sigma**2 + (tau**2 + (mu - mean) ** 2)[:, None]
     return -0.5 * (np.log(2 * np.pi * variance) + squares / variance)
+
+
+def naive_se(difference: np.ndarray) -> np.ndarray:
+    """Standard error of a sum of pointwise differences (..., n_groups), as LOO software gives it.
+
+    sqrt(n) times their standard deviation; naive because leave-one-out terms are dependent (Sivula,
+    Magnusson, Matamoros and Vehtari 2025, Bayesian Analysis, arXiv:2008.10296).
+
+    Examples
+    --------
+    >>> float(naive_se(np.array([0.0, 2.0])))
+    2.0
+    """
+    return np.sqrt(difference.shape[-1]) * difference.std(axis=-1, ddof=1)
+
+
+def psis_loo(
+    story: EightSchools, y: np.ndarray, model: Pooling, draws: int, rng: np.random.Generator
+) -> tuple[float, np.ndarray, float]:
+    """elpd by PSIS-LOO from independent draws of a model's exact posterior.
+
+    Returns
+    -------
+    elpd : float
+    pareto_k : ndarray, shape (n_groups,)
+    limit : float
+        k above it means that the estimate is not to be trusted (Vehtari et al. 2024, JMLR 25).
+    """
+    import arviz_base
+    import arviz_stats
+
+    data = {"y": y}
+    posterior = story.exact(data, CODINGS[model]).draws(draws, rng)
+    pointwise = story.log_likelihood(posterior, data).reshape(CHAINS, draws // CHAINS, -1)
+    tree = arviz_base.from_dict({"log_likelihood": {"y": pointwise}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of large k, which are returned
+        found = arviz_stats.loo(tree, pointwise=True, reff=1.0)
+    return float(found.elpd), np.asarray(found.pareto_k), float(found.good_k)
 
 
 def _pieces(n: int) -> list[slice]:

@@ -165,6 +165,39 @@ def paule_mandel(y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     return found
 
 
+def plug_in(
+    y: np.ndarray, sigma: np.ndarray, tau2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group effects given an estimate of tau^2 that is taken for the truth (empirical Bayes).
+
+    Mean (1 - B_i) y_i + B_i m with B_i = sigma_i^2 / (sigma_i^2 + tau^2) and m the weighted mean;
+    variance (1 - B_i) sigma_i^2, and with that of m, B_i^2 / sum w, added to it (Morris 1983,
+    Journal of the American Statistical Association 78, 47).
+
+    Parameters
+    ----------
+    y : ndarray, shape (n_data_sets, n_groups)
+    sigma : ndarray, shape (n_groups,)
+    tau2 : ndarray, shape (n_data_sets,)
+
+    Returns
+    -------
+    mean, sd, sd_with_mean : ndarray, shape (n_data_sets, n_groups)
+
+    Examples
+    --------
+    >>> mean, sd, sd_with_mean = plug_in(np.array([[0.0, 4.0]]), np.ones(2), np.zeros(1))
+    >>> mean[0], sd[0], sd_with_mean[0].round(4)
+    (array([2., 2.]), array([0., 0.]), array([0.7071, 0.7071]))
+    """
+    w = 1 / (sigma**2 + tau2[:, None])
+    total = w.sum(axis=1, keepdims=True)
+    shrinkage = sigma**2 * w
+    mean = y + shrinkage * ((w * y).sum(axis=1, keepdims=True) / total - y)
+    variance = tau2[:, None] * shrinkage  # (1 - B) sigma^2, exactly 0 where tau^2 is
+    return mean, np.sqrt(variance), np.sqrt(variance + shrinkage**2 / total)
+
+
 def probability_of_zero(sigma: np.ndarray, tau: float) -> float:
     """Probability that DerSimonian-Laird's and Paule-Mandel's estimates are exactly 0.
 

@@ -20,6 +20,7 @@ from hiercal.studies._meta_analysis import (
     mixed_lm,
     one_way_reml,
     paule_mandel,
+    plug_in,
     probability_of_falling_score,
     probability_of_zero,
     reml,
@@ -256,27 +257,28 @@ class Frequentist(Experiment):
         }
         intervals = pick(tables["intervals"], data="all")
         groups: dict[str, Any] = {"x": "J", "xscale": "log", "xlabel": "groups", "panel": "truth"}
+        truths, sizes = len(self.taus) + 1, len(self.n_groups)
         made = {
             "zeros": sweep(
                 _with_exact(tables["zeros"]),
                 x="tau", y="zero", se="zero_se", series="series", panel="panel",
                 xlabel="true tau (points)", ylabel="share of estimates\nthat are exactly 0",
-                xscale="category",
+                xscale="category", columns=_columns(sizes),
             ),
             "coverage": sweep(
                 intervals,
                 y="coverage", se="coverage_se", series="interval", reference=LEVEL,
-                ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects", **groups,
+                ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects", columns=_columns(truths), **groups,
             ),
             "width": sweep(
                 intervals[(intervals["interval"] != HIERARCHICAL).to_numpy()],
                 y="width_ratio", se="width_ratio_se", series="interval", reference=1.0,
-                ylabel="width over that of the\nhierarchical interval", **groups,
+                ylabel="width over that of the\nhierarchical interval", columns=_columns(truths), **groups,
             ),
             "agreement": sweep(
                 _stacked(agreement, differences),
                 y="rms", se="rms_se", series="series",
-                ylabel="root mean square difference of\nREML (posterior sds)", **groups,
+                ylabel="root mean square difference of\nREML (posterior sds)", columns=_columns(truths), **groups,
             ),
         }  # fmt: skip
         for name in ("coverage", "width", "agreement"):
@@ -306,39 +308,6 @@ class Frequentist(Experiment):
             lambda tables: _agrees(tables["agreement"]),
         ),
     )
-
-
-def plug_in(
-    y: np.ndarray, sigma: np.ndarray, tau2: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Group effects given an estimate of tau^2 that is taken for the truth (empirical Bayes).
-
-    Mean (1 - B_i) y_i + B_i m with B_i = sigma_i^2 / (sigma_i^2 + tau^2) and m the weighted mean;
-    variance (1 - B_i) sigma_i^2, and with that of m, B_i^2 / sum w, added to it (Morris 1983,
-    Journal of the American Statistical Association 78, 47).
-
-    Parameters
-    ----------
-    y : ndarray, shape (n_data_sets, n_groups)
-    sigma : ndarray, shape (n_groups,)
-    tau2 : ndarray, shape (n_data_sets,)
-
-    Returns
-    -------
-    mean, sd, sd_with_mean : ndarray, shape (n_data_sets, n_groups)
-
-    Examples
-    --------
-    >>> mean, sd, sd_with_mean = plug_in(np.array([[0.0, 4.0]]), np.ones(2), np.zeros(1))
-    >>> mean[0], sd[0], sd_with_mean[0].round(4)
-    (array([2., 2.]), array([0., 0.]), array([0.7071, 0.7071]))
-    """
-    w = 1 / (sigma**2 + tau2[:, None])
-    total = w.sum(axis=1, keepdims=True)
-    shrinkage = sigma**2 * w
-    mean = y + shrinkage * ((w * y).sum(axis=1, keepdims=True) / total - y)
-    variance = tau2[:, None] * shrinkage  # (1 - B) sigma^2, exactly 0 where tau^2 is
-    return mean, np.sqrt(variance), np.sqrt(variance + shrinkage**2 / total)
 
 
 def _zero_and_narrow(tables: Tables) -> Finding:
@@ -399,6 +368,10 @@ def _rms_se(squares: np.ndarray) -> tuple[float, float]:
     mean, se = mean_se(squares)
     root = np.sqrt(mean)
     return float(root), float(se / (2 * root)) if root > 0 else 0.0
+
+
+def _columns(panels: int) -> int:
+    return 2 if panels in (2, 4) else 3
 
 
 def _truth(tau: float | None) -> str:

@@ -19,6 +19,7 @@ from hiercal.simulators.eight_schools import EightSchools
 from hiercal.simulators.slopes import Slopes
 from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._funnel_claims import CLAIMS, NAMES
+from hiercal.studies._funnel_draws import NO_DRAWS, REAL_DATA
 from hiercal.studies._study import Study
 from hiercal.studies._summaries import (
     fits_of,
@@ -43,6 +44,8 @@ BINS = ((0.0, np.inf), (0.0, 3.0), (3.0, 8.0), (8.0, np.inf))
 SMALL = 1.0
 """tau below this is in the funnel's neck, in points on the test."""
 EXACT_DRAWS = 20_000
+SHOWN = 1000
+"""Draws of a fit in the figure of the funnel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +147,47 @@ class FunnelBias(Experiment):
             "bias": pd.DataFrame(bias),
             "sampling": pd.DataFrame(sampling),
             "ess": pd.DataFrame(ess),
+            "draws": self._draws(results["eight_schools"]),
         }
 
+    def _draws(self, result: Result) -> pd.DataFrame:
+        """A thousand draws of tau and of the first school on Rubin's data, at the lowest target."""
+        import pandas as pd
+
+        parts = []
+        for arm in self.studies()["eight_schools"].arms[:-1]:
+            assert isinstance(arm.fitter, NutsFitter)
+            kept = result.draws().get((arm.label, REAL_DATA), NO_DRAWS)
+            if arm.fitter.target_accept > self.targets[0] or not len(kept["scale"]):
+                continue
+            step = max(1, len(kept["scale"]) // SHOWN)
+            part = {name: kept[name][::step] for name in NO_DRAWS}
+            key = {"library": arm.fitter.name, "model": arm.fitter.model}
+            parts.append(pd.DataFrame(key | part))
+        return pd.concat(parts, ignore_index=True)
+
     def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.plots import funnel
         from hiercal.plots.sweep import sweep
 
+        drawn = [(title, part) for title, part in tables["draws"].groupby(_series(tables["draws"]))]
         bias = pick(tables["bias"], story="eight_schools", fits="all")
         sampling = pick(tables["sampling"], story="eight_schools")
         return {
+            "funnel": funnel(
+                [
+                    [
+                        {
+                            "scale": part["scale"].to_numpy(),
+                            "group": part["group"].to_numpy(),
+                            "diverging": part["diverging"].to_numpy(bool),
+                            "title": str(title),
+                        }
+                        for title, part in drawn
+                    ]
+                ],
+                [f"Rubin's data, target {self.targets[0]:g}"],
+            ),
             "bias": sweep(
                 bias.assign(series=_series(bias), panel=_ranges(bias)),
                 x="target_accept",

@@ -13,11 +13,7 @@ from hiercal.fitters._fitter import at_least
 from hiercal.fitters.exact import Exact
 from hiercal.fitters.numpyro import NumPyro
 from hiercal.simulators._story import positive
-from hiercal.simulators.eight_schools import (
-    RUBIN_EFFECTS,
-    RUBIN_STANDARD_ERRORS,
-    EightSchools,
-)
+from hiercal.simulators.eight_schools import RUBIN_EFFECTS, RUBIN_STANDARD_ERRORS, EightSchools
 from hiercal.studies import _james_stein_rows as rows_of
 from hiercal.studies._exact_risks import Truth
 from hiercal.studies._experiment import Experiment, Say, Tables
@@ -136,7 +132,7 @@ class JamesStein(Experiment):
         for value in (*self.spreads, *self.tau_scales):
             positive(self.name, "a spread or prior scale", value)
         positive(self.name, "sigma", self.sigma)
-        if not 1 <= len(set(self.tau_scales)) == len(self.tau_scales) <= 2:
+        if not 1 <= len(set(map(bayes_name, self.tau_scales))) == len(self.tau_scales) <= 2:
             raise ValueError(
                 f"{self.name}: tau_scales is {self.tau_scales}; give one or two different ones"
             )
@@ -195,6 +191,7 @@ class JamesStein(Experiment):
         return rules(mu_scale=self.story.mu_scale, tau_scales=self.tau_scales)
 
     def _risks(self, key: Row, truth: Truth, *stream_of: str | int) -> list[Row]:
+        """Squared errors at one point of a sweep, on the stream of the sweep."""
         rng = stream(self.seed, self.name, *stream_of)
         return [key | row for row in rows_of.risks(self.rules, truth, self.simulations, rng)]
 
@@ -211,13 +208,14 @@ class JamesStein(Experiment):
         return rows
 
     def _schools(self) -> list[Row]:
-        """The same on Eight Schools, in points."""
+        """The same at the standard errors of Eight Schools, with tau in points."""
         sigma = np.array(RUBIN_STANDARD_ERRORS)
-        rows = []
-        for tau in self.taus:
-            truth = Truth(sigma, np.full(len(sigma), self.mu), tau)
-            rows += self._risks({"tau": tau}, truth, "schools")
-        return rows
+        centre = np.full(len(sigma), self.mu)
+        return [
+            row
+            for tau in self.taus
+            for row in self._risks({"tau": tau}, Truth(sigma, centre, tau), "schools")
+        ]
 
     def _far_out(self) -> list[Row]:
         """Group effects fixed at 0 but for the last one."""
@@ -293,10 +291,7 @@ class JamesStein(Experiment):
             )
         }  # fmt: skip
         mixture = _in_order(tables["mixture"], partial)
-        panels = [
-            f"{DESIGNS[design]}, J = {j}"
-            for design, j in zip(mixture["design"], mixture["n_groups"], strict=True)
-        ]
+        panels = mixture["design"].map(DESIGNS) + ", J = " + mixture["n_groups"].astype(str)
         made["mixture"] = sweep(
             mixture.assign(panel=panels),
             x="separation", y="ratio", se="ratio_se", series="rule", panel="panel",
@@ -305,14 +300,11 @@ class JamesStein(Experiment):
             reference=1.0, reference_label=NO_POOLING, columns=2,
         )  # fmt: skip
         worst = _worst_outlier(tables["dominance"])
-        panels = [
-            f"{DESIGNS[design]}, to {'0' if towards == 'zero' else 'the mean'}"
-            for design, towards in zip(worst["design"], worst["towards"], strict=True)
-        ]
+        towards = worst["towards"].map({"zero": ", to 0", "mean": ", to the mean"})
         made["dominance"] = sweep(
             worst.assign(
-                series=[f"J = {j}" for j in worst["n_groups"]],
-                panel=panels,
+                series="J = " + worst["n_groups"].astype(str),
+                panel=worst["design"].map(DESIGNS) + towards,
                 percent=100 * (worst["ratio"] - 1),
             ),
             x="distance", y="percent", series="series", panel="panel",
@@ -336,10 +328,10 @@ class JamesStein(Experiment):
             xlabel="true effect of the school (points)", ylabel="of its estimate (points)",
             reference=0.0, xscale="category", share_y=False, columns=2,
         )  # fmt: skip
-        order = tables["order"][tables["order"]["tau"].notna()]
+        order = tables["order"].dropna(subset="tau")
         words = {"weight": "posterior mean of the weight B", "realised": "realised shrinkage"}
         made["order"] = sweep(
-            order.assign(series=[words[measure] for measure in order["measure"]]),
+            order.assign(series=order["measure"].map(words)),
             x="tau", y="data_sets", se="data_sets_se", series="series",
             xlabel="true tau (points)",
             ylabel="share of data sets in which\nlarger errors are shrunk more",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +13,16 @@ from hiercal.fitters._fitter import at_least
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.studies._claims import Claim, Finding, above, below, every
 from hiercal.studies._experiment import Experiment, Say, Tables
-from hiercal.studies._loo import MODELS, Pooling, effects, loo, new_group
+from hiercal.studies._loo import (
+    CHAINS,
+    MODELS,
+    Pooling,
+    effects,
+    loo,
+    naive_se,
+    new_group,
+    psis_loo,
+)
 from hiercal.studies._random import stream
 from hiercal.studies._summaries import mean_se, named, one, pick, share_se
 
@@ -24,21 +32,15 @@ if TYPE_CHECKING:
 
     from hiercal.studies._result import Result
 
-CODINGS: Mapping[Pooling, str] = {
-    "partial": "noncentred",
-    "no": "no_pooling",
-    "complete": "complete_pooling",
-}
-"""The story's name of each model."""
 PRINTED: Mapping[Pooling, float] = {"partial": -30.8, "no": -31.4, "complete": -31.9}
 """elpd that the chapter prints for Rubin's data, by PSIS-LOO."""
 PRIOR = "tau from its prior"
 NEW, SAME = "new groups", "same groups"
 ALL, SMALL, LARGE = "all", "below 2 standard errors", "2 standard errors or more"
-DISTINCT = 2.0
-"""Standard errors from which a difference of elpd is not small."""
+SMALL_IN_NATS, LARGE_IN_NATS = "below 4", "4 or more"
+DISTINCT, DISTINCT_IN_NATS = 2.0, 4.0
+"""From where a difference of elpd is not small: in standard errors, or itself (Sivula et al.)."""
 RUBIN_J = 8
-CHAINS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +113,12 @@ class PoolingChoice(Experiment):
             story = EightSchools().resized(n)
             y, mu, taus, theta = self._simulated(story, tau)
             pointwise = exact_loo(y, story)
-            gains = gain_new(y, story, mu, taus), -squared_error(y, story, theta)
-            choice += [key | row for row in _choices(pointwise, dict(zip((NEW, SAME), gains)))]
-            right += [key | row for row in _rights(pointwise, dict(zip((NEW, SAME), gains)))]
+            gains = {
+                NEW: gain_new(y, story, mu, taus),
+                SAME: -squared_error(y, story, theta),
+            }
+            choice += [key | row for row in _choices(pointwise, gains)]
+            right += [key | row for row in _rights(pointwise, gains)]
             psis += [key | row for row in self._psis(story, y, pointwise, key["truth"])]
         return {
             "choice": pd.DataFrame(choice),
@@ -182,11 +187,10 @@ class PoolingChoice(Experiment):
                     "elpd": pointwise[:, m].sum(),
                     "behind": difference.sum(),
                     "behind_naive_se": naive_se(difference),
-                    **named(psis=mean_se(psis)),
+                    **named(psis=mean_se(psis), largest_k=mean_se([k.max() for _, k, _ in runs])),
                     "psis_sd": psis.std(ddof=1),
                     "psis_least": psis.min(),
                     "psis_largest": psis.max(),
-                    "largest_k": np.mean([k.max() for _, k, _ in runs]),
                 }
             )
         return rows
@@ -198,22 +202,22 @@ class PoolingChoice(Experiment):
         right = _panels(pick(tables["right"], differences=ALL))
         psis = _panels(tables["psis"])
         shares = {"first": "ranked first by LOO", "best_new": "right for new groups"}
-        tau: dict[str, Any] = {"x": "tau", "xlabel": "true tau (points)", "columns": 2}
+        tau: dict[str, Any] = {"x": "tau", "xlabel": "true tau (points)"}
         return {
             "choice": sweep(
                 _stacked(choice, shares),
                 y="share", se="share_se", series="series", panel="panel",
-                ylabel="share of data sets", **(tau | {"columns": 3}),
+                ylabel="share of data sets", **tau,
             ),
             "right": sweep(
                 right,
                 y="right", se="right_se", series="criterion", panel="panel",
-                ylabel="share of data sets in which LOO\nranks the right model first", **tau,
+                ylabel="share of data sets with the\nright model first", columns=2, **tau,
             ),
             "psis": sweep(
                 psis.assign(series=psis["model"] + " pooling"),
                 y="error", se="error_se", series="series", panel="panel", reference=0.0,
-                ylabel="elpd by PSIS-LOO\nminus the exact one", **tau,
+                ylabel="elpd by PSIS-LOO\nminus the exact one", columns=2, **tau,
             ),
         }  # fmt: skip
 
@@ -260,45 +264,6 @@ def _by_model(function: Any, y: np.ndarray, story: EightSchools, *truth: np.ndar
     return np.stack([function(y, sigma, model, *truth, **scales) for model in MODELS], axis=2)
 
 
-def naive_se(difference: np.ndarray) -> np.ndarray:
-    """Standard error of a sum of pointwise differences (..., n_groups), as LOO software gives it.
-
-    sqrt(n) times their standard deviation; naive because leave-one-out terms are dependent (Sivula,
-    Magnusson, Matamoros and Vehtari 2025, Bayesian Analysis, arXiv:2008.10296).
-
-    Examples
-    --------
-    >>> float(naive_se(np.array([0.0, 2.0])))
-    2.0
-    """
-    return np.sqrt(difference.shape[-1]) * difference.std(axis=-1, ddof=1)
-
-
-def psis_loo(
-    story: EightSchools, y: np.ndarray, model: Pooling, draws: int, rng: np.random.Generator
-) -> tuple[float, np.ndarray, float]:
-    """elpd by PSIS-LOO from independent draws of a model's exact posterior.
-
-    Returns
-    -------
-    elpd : float
-    pareto_k : ndarray, shape (n_groups,)
-    limit : float
-        k above it means that the estimate is not to be trusted (Vehtari et al. 2024, JMLR 25).
-    """
-    import arviz_base
-    import arviz_stats
-
-    data = {"y": y}
-    posterior = story.exact(data, CODINGS[model]).draws(draws, rng)
-    pointwise = story.log_likelihood(posterior, data).reshape(CHAINS, draws // CHAINS, -1)
-    tree = arviz_base.from_dict({"log_likelihood": {"y": pointwise}})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of large k, which are returned
-        found = arviz_stats.loo(tree, pointwise=True, reff=1.0)
-    return float(found.elpd), np.asarray(found.pareto_k), float(found.good_k)
-
-
 def _choices(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """How often each model is ranked first, and how often it is the right one."""
     elpd = pointwise.sum(axis=1)
@@ -326,8 +291,15 @@ def _rights(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict
     order = np.argsort(-elpd, axis=1)
     rows = np.arange(len(elpd))
     ahead = pointwise[rows, :, order[:, 0]] - pointwise[rows, :, order[:, 1]]
-    ratio = ahead.sum(axis=1) / naive_se(ahead)
-    kept = {ALL: ratio >= 0, SMALL: ratio < DISTINCT, LARGE: ratio >= DISTINCT}
+    total = ahead.sum(axis=1)
+    ratio = total / naive_se(ahead)
+    kept = {
+        ALL: np.ones(len(total), bool),
+        SMALL: ratio < DISTINCT,
+        LARGE: ratio >= DISTINCT,
+        SMALL_IN_NATS: total < DISTINCT_IN_NATS,
+        LARGE_IN_NATS: total >= DISTINCT_IN_NATS,
+    }
     n_groups = {NEW: 1, SAME: pointwise.shape[1]}
     return [
         {"criterion": criterion, "differences": differences, "n": int(those.sum())}
@@ -337,7 +309,7 @@ def _rights(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict
             loss=mean_se(
                 ((gain.max(axis=1) - gain[rows, order[:, 0]]) / n_groups[criterion])[those]
             ),
-            difference=mean_se(ahead.sum(axis=1)[those]),
+            difference=mean_se(total[those]),
             ratio=mean_se(ratio[those]),
         )
         for criterion, gain in gains.items()

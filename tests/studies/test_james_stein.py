@@ -399,6 +399,7 @@ def test_tables_without_what_a_claim_is_about_leave_it_undecided(tables, claim):
         ({"sigma": 0.0}, "sigma is 0.0"),
         ({"spreads": (0.0,)}, "above 0"),
         ({"tau_scales": (10.0, 10.0)}, "two different"),
+        ({"tau_scales": (10.0, 10.0000001)}, "two different"),
         ({"tau_scales": (1.0, 2.0, 3.0)}, "one or two"),
     ],
 )
