@@ -256,36 +256,41 @@ class Frequentist(Experiment):
             "group effects, from their posterior means": "effects",
         }
         intervals = pick(tables["intervals"], data="all")
-        groups: dict[str, Any] = {"x": "J", "xscale": "log", "xlabel": "groups", "panel": "truth"}
-        truths, sizes = len(self.taus) + 1, len(self.n_groups)
-        made = {
+
+        def by_groups(table: pd.DataFrame, **options: Any) -> Figure:
+            figure = sweep(
+                table,
+                x="J", xscale="log", xlabel="groups", panel="truth",
+                columns=_columns(len(self.taus) + 1), **options,
+            )  # fmt: skip
+            for axes in figure.axes:
+                axes.set_xticks(self.n_groups, [str(n) for n in self.n_groups])
+                axes.minorticks_off()
+            return figure
+
+        return {
             "zeros": sweep(
                 _with_exact(tables["zeros"]),
                 x="tau", y="zero", se="zero_se", series="series", panel="panel",
                 xlabel="true tau (points)", ylabel="share of estimates\nthat are exactly 0",
-                xscale="category", columns=_columns(sizes),
+                xscale="category", columns=_columns(len(self.n_groups)),
             ),
-            "coverage": sweep(
+            "coverage": by_groups(
                 intervals,
                 y="coverage", se="coverage_se", series="interval", reference=LEVEL,
-                ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects", columns=_columns(truths), **groups,
+                ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects",
             ),
-            "width": sweep(
+            "width": by_groups(
                 intervals[(intervals["interval"] != HIERARCHICAL).to_numpy()],
                 y="width_ratio", se="width_ratio_se", series="interval", reference=1.0,
-                ylabel="width over that of the\nhierarchical interval", columns=_columns(truths), **groups,
+                ylabel="width over that of the\nhierarchical interval",
             ),
-            "agreement": sweep(
+            "agreement": by_groups(
                 _stacked(agreement, differences),
                 y="rms", se="rms_se", series="series",
-                ylabel="root mean square difference of\nREML (posterior sds)", columns=_columns(truths), **groups,
+                ylabel="root mean square difference of\nREML (posterior sds)",
             ),
         }  # fmt: skip
-        for name in ("coverage", "width", "agreement"):
-            for axes in made[name].axes:
-                axes.set_xticks(self.n_groups, [str(n) for n in self.n_groups])
-                axes.minorticks_off()
-        return made
 
     claims: ClassVar = (
         Claim(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class FunnelBias(Experiment):
         Acceptance statistics that tuning aims at.
     slopes_targets : tuple of float
         Those for the centred varying-slopes model.
+    libraries : tuple of {"numpyro", "pymc"}
     chains, draws, tune : int
         Of each fit.
     """
@@ -68,6 +69,7 @@ class FunnelBias(Experiment):
     slopes_simulations: int = 60
     targets: tuple[float, ...] = (0.8, 0.9, 0.99)
     slopes_targets: tuple[float, ...] = (0.8, 0.95, 0.995)
+    libraries: tuple[Literal["numpyro", "pymc"], ...] = ("numpyro", "pymc")
     chains: int = 4
     draws: int = 1000
     tune: int = 1000
@@ -78,6 +80,7 @@ class FunnelBias(Experiment):
         "slopes_simulations": 4,
         "targets": (0.8, 0.9, 0.99),
         "slopes_targets": (0.95, 0.995),
+        "libraries": ("numpyro",),
         "chains": 2,
     }
     claims: ClassVar = CLAIMS
@@ -89,6 +92,9 @@ class FunnelBias(Experiment):
             object.__setattr__(self, field, values)
             if len(values) < 2:
                 raise ValueError(f"{self.name}: {field} is {values}; give two or more to compare")
+        object.__setattr__(self, "libraries", tuple(self.libraries))
+        if not self.libraries:
+            raise ValueError(f"{self.name}: libraries is empty; give numpyro, pymc or both")
         for field in ("simulations", "slopes_simulations"):
             at_least(self.name, field, getattr(self, field), 2)
 
@@ -98,15 +104,16 @@ class FunnelBias(Experiment):
             "draws": self.draws,
             "tune": self.tune,
         }
+        libraries = [LIBRARIES[name] for name in self.libraries]
         schools: list[Fitter] = [
             cls(model=model, target_accept=target, **settings)
             for cls, model, target in itertools.product(
-                LIBRARIES.values(), ("centred", "noncentred"), self.targets
+                libraries, ("centred", "noncentred"), self.targets
             )
         ]
         slopes: list[Fitter] = [
             cls(model="centred", target_accept=target, **settings)
-            for cls, target in itertools.product(LIBRARIES.values(), self.slopes_targets)
+            for cls, target in itertools.product(libraries, self.slopes_targets)
         ]
         exact = Exact(draws=EXACT_DRAWS)
         return {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,21 +16,19 @@ from hiercal.fitters.exact import Exact
 from hiercal.fitters.numpyro import NumPyro
 from hiercal.fitters.pymc import PyMC
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.studies._claims import Claim, Finding, above, below, every
 from hiercal.studies._experiment import Experiment, Say, Tables
-from hiercal.studies._fits import Settings, simulate
-from hiercal.studies._random import stream
+from hiercal.studies._power_scaling import power_scaling
+from hiercal.studies._prior_sensitivity_claims import CLAIMS, NAMES
 from hiercal.studies._study import Arm, Study
 from hiercal.studies._summaries import (
     fits_of,
     log_ratio_se,
     mean_se,
     named,
-    one,
-    pick,
     records_of,
     share_se,
 )
+from hiercal.studies._tau_priors import Prior, against, data_of, deviations, met_by, rubin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,46 +37,10 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 LIBRARIES: dict[str, type[NutsFitter]] = {"numpyro": NumPyro, "pymc": PyMC}
-NAMES = {"numpyro": "NumPyro", "pymc": "PyMC"}
 CODINGS = ("centred", "noncentred")
 NOISE = {"Rubin's": 1.0, "a tenth of Rubin's": 0.1}
 """Standard errors for the contraction of tau, as multiples of Rubin's."""
 EXACT_DRAWS = 2000
-POWERS = (0.8, 1.25)
-"""Powers that the prior of tau, or the likelihood, is raised to."""
-REPEATS, SENSE_DRAWS = 10, 4000
-"""Sets of exact draws that power-scaling is estimated from, and draws in each."""
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A prior of tau.
-
-    Attributes
-    ----------
-    family : {"half_normal", "half_cauchy"}
-    scale : float
-        In points on the test.
-    """
-
-    family: Literal["half_normal", "half_cauchy"]
-    scale: float
-
-    def __str__(self) -> str:
-        return f"{self.family.title().replace('_', '')}({self.scale:g})"
-
-    @property
-    def short(self) -> str:
-        """Its name on an axis."""
-        return f"{'HC' if self.family == 'half_cauchy' else 'HN'} {self.scale:g}"
-
-    @property
-    def upper(self) -> float:
-        """Its 94.5 % quantile, by which one prior is more diffuse than another."""
-        from scipy.stats import halfcauchy, halfnorm
-
-        law = halfcauchy if self.family == "half_cauchy" else halfnorm
-        return float(law.ppf(0.945, scale=self.scale))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +84,7 @@ class PriorSensitivity(Experiment):
         "sampled": 20,
         "libraries": ("numpyro",),
     }
+    claims: ClassVar = CLAIMS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -223,17 +186,17 @@ class PriorSensitivity(Experiment):
             key = {"J": len(story.coords["school"])}
             say(f"{self.name}: {key['J']} schools")
             arms = {self._prior(arm): arm for arm in studies["priors"].arms if arm.story == story}
-            met = {prior: _met(results["priors"], arm) for prior, arm in arms.items()}
-            y = _deviations(_data(studies["priors"], arms[self.right]))
+            met = {prior: met_by(results["priors"], arm) for prior, arm in arms.items()}
+            y = deviations(data_of(studies["priors"], arms[self.right]))
             priors += [
-                key | self._key(prior) | _against(met[prior], met[self.right], y)
+                key | self._key(prior) | against(met[prior], met[self.right], y)
                 for prior in self.priors
             ]
         return {
             "priors": pd.DataFrame(priors),
             "contraction": pd.DataFrame(self._contraction(results)),
             "samplers": pd.DataFrame(self._samplers(results)),
-            "rubin": pd.DataFrame([self._key(p) | _rubin(p) for p in self.priors]),
+            "rubin": pd.DataFrame([self._key(p) | rubin(p) for p in self.priors]),
             "power_scaling": power_scaling(self.tau_scale, self.seed),
         }
 
@@ -356,270 +319,6 @@ class PriorSensitivity(Experiment):
                     axes.minorticks_off()
         return figures
 
-    claims: ClassVar = (
-        Claim(
-            "C23",
-            "With fewer than five groups tau is dominated by its prior.",
-            "For every J below 5 of the study, at Rubin's standard errors and at a tenth of them, "
-            "less than half of the prior variance of tau is gone in the exact posterior under the "
-            "right prior, on average over data sets.",
-            lambda tables: _dominated(tables["contraction"]),
-        ),
-        Claim(
-            "C24a",
-            "A prior on tau too near zero over-shrinks.",
-            "With eight schools, under the prior with the least 94.5 % quantile, the regression of "
-            "true on estimated effects, both from their data set's mean, has a slope above 1, so "
-            "that truths lie further apart than estimates; and 89 % intervals cover less often.",
-            lambda tables: _over_shrinks(tables["priors"]),
-        ),
-        Claim(
-            "C24b",
-            "A prior on tau too diffuse gives sampling trouble.",
-            "In every library and in either coding, under the prior with the largest 94.5 % "
-            "quantile, more than one further draw in a thousand diverges than under the right "
-            "prior, or the worst bulk ESS is more than a tenth less (geometric mean), data set by "
-            "data set.",
-            lambda tables: _trouble(tables["samplers"]),
-        ),
-    )
-
-
-def power_scaling(tau_scale: float, seed: int) -> pd.DataFrame:
-    """Rubin's data with the prior of tau, or the likelihood, raised to a power.
-
-    A half-normal density to the power a is one of scale s / sqrt(a), and a normal likelihood one of
-    standard errors sigma / sqrt(a): both posteriors are exact. Beside them stands what ArviZ makes
-    of unscaled draws by importance sampling, averaged over independent sets of exact draws.
-
-    Returns
-    -------
-    DataFrame
-        A row per component and power: ``exact_mean`` and ``exact_sd`` of tau, ``estimate`` of the
-        mean by Pareto-smoothed importance sampling, and ``sensitivity`` of tau, which does not
-        depend on the power (Kallioinen et al. 2024, Statistics and Computing 34, 57).
-    """
-    import arviz as az
-    import pandas as pd
-    from arviz_stats import psense
-    from arviz_stats.base import array_stats
-
-    story = EightSchools(tau_scale=tau_scale)
-    data = story.observed
-    assert data is not None
-    posterior = story.exact(data)
-    sets = []
-    for repeat in range(REPEATS):
-        draws = posterior.draws(SENSE_DRAWS, stream(seed, "power scaling", repeat))
-        logs = {
-            "prior": -0.5 * (draws["tau"] / tau_scale) ** 2,
-            "likelihood": story.log_likelihood(draws, data),
-        }
-        tree = az.from_dict(
-            {
-                "posterior": {"tau": draws["tau"][None]},
-                "log_prior": {"tau": logs["prior"][None]},
-                "log_likelihood": {"y": logs["likelihood"][None]},
-            }
-        )
-        sense = {name: float(psense(tree, var_names=["tau"], group=name)["tau"]) for name in logs}
-        sets.append((draws["tau"], logs["prior"], logs["likelihood"].sum(axis=-1), sense))
-    rows = []
-    for place, component in enumerate(("prior", "likelihood"), start=1):
-        for power in POWERS:
-            root = np.sqrt(power)
-            scaled = (
-                EightSchools(tau_scale=tau_scale / root)
-                if component == "prior"
-                else EightSchools(tau_scale=tau_scale, sigma=tuple(s / root for s in story.sigma))
-            ).exact(data)
-            means = []
-            for each in sets:
-                weights = array_stats.power_scale_lw(each[place], alpha=power)
-                means.append(np.average(each[0], weights=np.exp(weights - weights.max())))
-            rows.append(
-                {
-                    "component": component,
-                    "power": power,
-                    "exact_mean": scaled.mean("tau"),
-                    "exact_sd": scaled.sd("tau"),
-                    **named(
-                        estimate=mean_se(means),
-                        sensitivity=mean_se([each[3][component] for each in sets]),
-                    ),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _rubin(prior: Prior) -> dict[str, float]:
-    """The exact posterior of Rubin's data."""
-    story = EightSchools(tau_prior=prior.family, tau_scale=prior.scale)
-    assert story.observed is not None
-    posterior = story.exact(story.observed)
-    lower, median, upper = posterior.quantile("tau", [0.055, 0.5, 0.945])
-    return {
-        "tau": posterior.mean("tau"),
-        "tau_sd": posterior.sd("tau"),
-        "tau_median": float(median),
-        "tau_lower": float(lower),
-        "tau_upper": float(upper),
-        "mu": posterior.mean("mu"),
-        "theta_A": posterior.mean("theta[A]"),
-        "theta_new_sd": posterior.sd("theta_new"),
-    }
-
-
-@dataclass(frozen=True)
-class Met:
-    """What one arm made of each data set: arrays (n_simulations,) and (n_simulations, J)."""
-
-    tau: pd.DataFrame
-    truth: np.ndarray
-    mean: np.ndarray
-    covered: np.ndarray
-    width: np.ndarray
-
-
-def _met(result: Result, arm: Arm) -> Met:
-    records = result.records
-    labels = arm.story.labels("theta")
-    own = records[((records["arm"] == arm.label) & records["quantity"].isin(labels)).to_numpy()]
-    wide = {
-        column: own.pivot(index="simulation", columns="quantity", values=column)[labels].to_numpy()
-        for column in ("truth", "mean", "lower", "upper")
-    }
-    truth, lower, upper = wide["truth"], wide["lower"], wide["upper"]
-    covered = (lower <= truth) & (truth <= upper)
-    tau = records_of(result, arm.label, "tau").sort_index()
-    return Met(tau, truth, wide["mean"], covered, upper - lower)
-
-
-def _data(study: Study, arm: Arm) -> np.ndarray:
-    """The data sets of an arm's story, shape (n_simulations, J)."""
-    settings = Settings.of(study)
-    drawn = (simulate(arm.story, settings, i) for i in range(study.simulations))
-    return np.stack([each.data["y"] for each in drawn])
-
-
-def _deviations(values: np.ndarray) -> np.ndarray:
-    return values - values.mean(axis=1, keepdims=True)
-
-
-def _against(met: Met, right: Met, y: np.ndarray) -> dict[str, Any]:
-    """Tau and group effects under one prior, beside those under the right one."""
-    done = (met.tau["status"] == "ok").to_numpy() & (right.tau["status"] == "ok").to_numpy()
-    tau, tau_right = met.tau[done], right.tau[done]
-    estimate, truth = _deviations(met.mean[done]), _deviations(met.truth[done])
-    y = y[done]
-    errors, errors_right = (
-        ((each.mean - each.truth)[done] ** 2).mean(axis=1) for each in (met, right)
-    )
-    widths, widths_right = (each.width[done].mean(axis=1) for each in (met, right))
-    inside = (tau["lower"] <= tau["truth"]) & (tau["truth"] <= tau["upper"])
-    return {
-        "n": int(done.sum()),
-        "n_failed": int((~done).sum()),
-        **named(
-            tau=mean_se(tau["mean"]),
-            from_truth=mean_se(tau["mean"] - tau["truth"]),
-            from_right=mean_se(tau["mean"] - tau_right["mean"]),
-            coverage_tau=share_se(inside),
-            width_tau=mean_se(tau["upper"] - tau["lower"]),
-            coverage=mean_se(met.covered[done].mean(axis=1)),
-            width=mean_se(widths),
-            width_ratio=ratio_of_means(widths, widths_right),
-            shrinkage=mean_se(1 - (estimate * y).sum(axis=1) / (y * y).sum(axis=1)),
-            slope=ratio_of_means((estimate * truth).sum(axis=1), (estimate * estimate).sum(axis=1)),
-            mse=mean_se(errors),
-            mse_ratio=ratio_of_means(errors, errors_right),
-        ),
-    }
-
-
-def ratio_of_means(above_: np.ndarray, below_: np.ndarray) -> tuple[float, float]:
-    """Ratio of two means of paired values, and its standard error by the delta method.
-
-    Examples
-    --------
-    >>> ratio_of_means(np.array([2.0, 4.0]), np.array([1.0, 2.0]))
-    (2.0, 0.0)
-    """
-    ratio = float(above_.mean() / below_.mean())
-    _, se = mean_se(above_ - ratio * below_)
-    return ratio, se / float(below_.mean())
-
 
 def _ratio(values: pd.Series, others: pd.Series) -> tuple[float, float]:
     return log_ratio_se(np.log((values / others).dropna()))
-
-
-def _dominated(contraction: pd.DataFrame) -> Finding:
-    few = contraction[(contraction["J"] < 5).to_numpy()]
-    measure = "share of the prior variance of tau removed"
-    said = []
-    for noise, rows in contraction.groupby("noise", sort=False):
-        past = rows.loc[(rows["contraction"] > 0.5).to_numpy(), "J"]
-        where = f"from J = {past.min()}" if len(past) else f"at no J up to {rows['J'].max()}"
-        said.append(f"{where} at {noise} standard errors")
-    remark = f"More than half is removed {', '.join(said)}."
-    if few.empty:
-        return Finding("undecided", np.nan, np.nan, 0.5, measure, "No J below 5 in the study.")
-    return every(
-        [
-            below(
-                row["contraction"], row["contraction_se"], 0.5,
-                f"{measure}, J = {row['J']}, {row['noise']} standard errors",
-            )
-            for row in few.to_dict("records")
-        ],
-        remark,
-    )  # fmt: skip
-
-
-def _over_shrinks(priors: pd.DataFrame) -> Finding:
-    eight = pick(priors, J=8)
-    row = eight.loc[eight["upper"].idxmin()].to_dict()
-    right = one(eight, right=True)
-    remark = (
-        f"Under {row['prior']} estimates are shrunk by {row['shrinkage']:.2f} on average (right "
-        f"prior {right['shrinkage']:.2f}), intervals cover {row['coverage']:.3f} and the mean "
-        f"squared error is {row['mse_ratio']:.2f} times that under the right prior."
-    )
-    return every(
-        [
-            above(
-                row["slope"], row["slope_se"], 1.0, f"slope of truth on estimate, {row['prior']}"
-            ),
-            below(row["coverage"], row["coverage_se"], 0.89, f"coverage, {row['prior']}"),
-        ],
-        remark,
-    )
-
-
-def _trouble(samplers: pd.DataFrame) -> Finding:
-    widest = samplers[(samplers["upper"] == samplers["upper"].max()).to_numpy()]
-    parts, said = [], []
-    for row in widest.to_dict("records"):
-        who = f"{NAMES[row['library']]} {row['model'].replace('non', 'non-')}"
-        parts.append(
-            either(
-                above(
-                    row["divergences_more"], row["divergences_more_se"], 1.0,
-                    f"further divergent draws per thousand, {who}",
-                ),
-                below(row["ess_ratio"], row["ess_ratio_se"], 0.9, f"ratio of worst ESS, {who}"),
-            )
-        )  # fmt: skip
-        said.append(f"{who} {row['divergences_more']:+.1f} and {row['ess_ratio']:.2f}")
-    remark = (
-        f"Further divergent draws per thousand and ratio of worst ESS under "
-        f"{widest['prior'].iloc[0]}: {', '.join(said)}."
-    )
-    return every(parts, remark)
-
-
-def either(*findings: Finding) -> Finding:
-    """The claim that one of several things holds: confirmed if one is, refuted if all are."""
-    ranked: Sequence[str] = ("confirmed", "undecided", "refuted")
-    return min(findings, key=lambda found: ranked.index(found.verdict))

@@ -4,21 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiercal.studies import prior_sensitivity as study
+from hiercal.studies._power_scaling import power_scaling
 from hiercal.studies._study import Study
-from hiercal.studies.prior_sensitivity import Prior, PriorSensitivity
+from hiercal.studies._tau_priors import Prior, rubin
+from hiercal.studies.prior_sensitivity import PriorSensitivity
 
+CLAIMS = {claim.id: claim for claim in PriorSensitivity.claims}
 HN = tuple(Prior("half_normal", scale) for scale in (1.0, 2.5, 5.0, 10.0, 20.0, 50.0))
 
 
 def test_tau_of_rubins_data_under_half_normal_priors():
     """Check values of quadrature, to the digits they were written down with."""
-    found = [study._rubin(prior)["tau"] for prior in HN]
+    found = [rubin(prior)["tau"] for prior in HN]
     np.testing.assert_allclose(found, [0.791, 1.890, 3.297, 4.806, 5.822, 6.334], atol=6e-4)
 
 
 def test_power_scaling_of_the_prior_of_tau():
-    table = study.power_scaling(10.0, seed=1).set_index(["component", "power"])
+    table = power_scaling(10.0, seed=1).set_index(["component", "power"])
     np.testing.assert_allclose(
         table.loc["prior", "exact_mean"].to_numpy(), [5.0126, 4.5850], atol=6e-5
     )
@@ -90,15 +92,24 @@ def test_contraction_grows_with_groups_and_with_precision(made):
 
 
 def test_samplers_are_paired_with_the_right_prior_and_the_exact_fit(made):
-    experiment, tables = made
+    _, tables = made
     samplers = tables["samplers"]
     assert len(samplers) == 2 * 2
     right = samplers[samplers["right"]]
     assert (right["ess_ratio"] == 1).all()
     assert (right["divergences_more"] == 0).all()
     assert samplers["bias"].notna().all()
-    verdicts = experiment.judged(tables).set_index("claim")["verdict"]
-    assert list(verdicts.index) == ["C23", "C24a", "C24b"]
+
+
+def test_with_the_right_prior_the_most_diffuse_that_part_is_not_measured(made):
+    experiment, tables = made
+    found = experiment.judged(tables).set_index("claim")
+    assert list(found.index) == ["C23", "C24"]
+    assert found.loc["C24", "verdict"] != "confirmed"
+    assert found.loc["C24", "remark"].endswith(
+        "Too diffuse gives trouble: not measured, no prior of tau is more diffuse than the right "
+        "one."
+    )
 
 
 def test_figures_have_their_panels_and_priors_on_the_axis(made):
@@ -125,49 +136,71 @@ def contraction(*values, se=0.01):
 )
 def test_few_groups_are_judged_at_every_noise(value, verdict):
     table = contraction(("Rubin's", 3, 0.1), ("tenth", 3, value), ("tenth", 8, 0.9))
-    found = study._dominated(table)
+    found = CLAIMS["C23"].judge({"contraction": table})
     assert found.verdict == verdict
     assert "at no J up to 3 at Rubin's standard errors" in found.remark
 
 
 def test_without_few_groups_the_claim_is_undecided():
-    assert study._dominated(contraction(("Rubin's", 8, 0.1))).verdict == "undecided"
+    table = contraction(("Rubin's", 8, 0.1))
+    assert CLAIMS["C23"].judge({"contraction": table}).verdict == "undecided"
 
 
-@pytest.mark.parametrize(
-    ("slope", "coverage", "verdict"),
-    [(3.0, 0.6, "confirmed"), (0.5, 0.6, "refuted"), (3.0, 0.88, "undecided")],
-)
-def test_over_shrinkage_needs_slope_and_coverage(slope, coverage, verdict):
+def wrong_priors(slope=3.0, coverage=0.6, more=5.0, ess=1.0):
+    """Tables in which NumPyro's non-centred model has trouble, the centred one as given."""
     right = {
         "J": 8, "prior": "HalfNormal(10)", "right": True, "upper": 19.0, "shrinkage": 0.7,
         "slope": 1.0, "slope_se": 0.1, "coverage": 0.89, "coverage_se": 0.01, "mse_ratio": 1.0,
     }  # fmt: skip
     wrong = {"prior": "HalfNormal(1)", "right": False, "upper": 2.0}
     narrow = right | wrong | {"slope": slope, "coverage": coverage}
-    assert study._over_shrinks(pd.DataFrame([right, narrow])).verdict == verdict
+    easy = {
+        "library": "numpyro", "model": "noncentred", "prior": "HalfCauchy(25)", "right": False,
+        "upper": 289.0, "divergences_more": 20.0, "divergences_more_se": 1.0, "ess_ratio": 0.5,
+        "ess_ratio_se": 0.02,
+    }  # fmt: skip
+    hard = easy | {"model": "centred", "divergences_more": more, "ess_ratio": ess}
+    narrower = easy | {"upper": 19.0, "divergences_more": -99.0, "ess_ratio": 2.0, "right": True}
+    return {
+        "priors": pd.DataFrame([right, narrow]),
+        "samplers": pd.DataFrame([easy, hard, narrower]),
+    }
 
 
 @pytest.mark.parametrize(
-    ("divergences", "ess", "verdict"),
+    ("values", "verdict"),
     [
-        (5.0, 1.0, "confirmed"),
-        (0.0, 0.5, "confirmed"),
-        (-5.0, 1.2, "refuted"),
-        (0, 0.9, "undecided"),
+        ({}, "confirmed"),
+        ({"slope": 0.5}, "refuted"),
+        ({"coverage": 0.88}, "undecided"),
+        ({"more": 0.0, "ess": 0.5}, "confirmed"),
+        ({"more": -5.0, "ess": 1.2}, "refuted"),
+        ({"more": 0.0, "ess": 0.9}, "undecided"),
     ],
 )
-def test_trouble_is_divergences_or_lower_ess(divergences, ess, verdict):
-    easy = {
-        "library": "numpyro", "model": "noncentred", "prior": "HalfCauchy(25)", "upper": 289.0,
-        "divergences_more": 20.0, "divergences_more_se": 1.0, "ess_ratio": 0.5,
-        "ess_ratio_se": 0.02,
-    }  # fmt: skip
-    hard = easy | {"model": "centred", "divergences_more": divergences, "ess_ratio": ess}
-    narrower = easy | {"upper": 19.0, "divergences_more": -99.0, "ess_ratio": 2.0}
-    found = study._trouble(pd.DataFrame([easy, hard, narrower]))
+def test_wrong_priors_need_slope_and_coverage_and_either_kind_of_trouble(values, verdict):
+    found = CLAIMS["C24"].judge(wrong_priors(**values))
     assert found.verdict == verdict
     assert "NumPyro centred" in found.remark
+
+
+def test_the_remark_gives_each_part():
+    found = CLAIMS["C24"].judge(wrong_priors(more=-5.0, ess=1.2))
+    assert found.remark.startswith(
+        "Too near zero over-shrinks: confirmed, 3 (0.1), bound 1, slope of truth on estimate, "
+        "HalfNormal(1). Under HalfNormal(1) estimates are shrunk by 0.70 on average "
+    )
+    assert (
+        "Too diffuse gives trouble: refuted, -5 (1), bound 1, further divergent draws per "
+        "thousand, NumPyro centred. Further divergent draws per thousand and ratio of worst ESS "
+    ) in found.remark
+
+
+def test_a_part_that_is_not_measured_does_not_hide_that_another_is_refuted():
+    tables = wrong_priors(more=-5.0, ess=1.2)
+    found = CLAIMS["C24"].judge(tables | {"priors": tables["priors"][:1]})
+    assert found.verdict == "refuted"
+    assert "not measured, no prior of tau is nearer to zero than the right one." in found.remark
 
 
 @pytest.mark.parametrize(
