@@ -197,7 +197,7 @@ def _earlier(experiment: Experiment, path: Path) -> float:
     found = manifest.get("experiment"), manifest.get("options")
     if found == (experiment.name, experiment.options()):
         return float(manifest["seconds"])
-    if manifest.get("complete"):
+    if manifest.get("complete", True):
         return 0.0
     raise ValueError(
         f"{path.parent} holds an unfinished run of {found[0]} with options {found[1]}; give "
