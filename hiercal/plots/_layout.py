@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from hiercal.plots._records import Panel
 from hiercal.plots._style import (
@@ -25,6 +27,7 @@ from hiercal.plots._style import (
 _MARGIN = 0.05
 _ROW_LABEL_WIDTH = 1.05
 _MATRIX_COLUMNS = 7
+_FEW_DECADES = 2.2
 
 
 def wrapped_grid(quantities: Sequence[str], n_columns: int) -> tuple[Figure, dict[str, Axes]]:
@@ -166,6 +169,15 @@ def assemble(
         centre = (min(b.y0 for b in boxes) + max(b.y1 for b in boxes)) / 2
         shared_y.set_position((shared_y.get_position()[0], centre))
     return figure
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Label a logarithmic axis from `low` to `high` so that there are ticks, and none overlap."""
+    axis.set_minor_formatter(NullFormatter())
+    if high / low < 10**_FEW_DECADES:
+        # powers of ten alone would leave one tick or none
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def mark_empty(axes: Axes, panel: Panel | None) -> None:

@@ -7,15 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from hiercal.plots._layout import assemble, funnel_grid
+from hiercal.plots._layout import assemble, funnel_grid, log_ticks
 from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, style
 
 _POINT = "#5b7fa6"
 # A handful of extreme draws would press all others into a line.
 _TAIL = 0.001
-_FEW_DECADES = 2.2
 
 
 class FunnelDraws(TypedDict):
@@ -147,11 +145,7 @@ def _limit(axes: Sequence[Axes], row: Sequence[FunnelDraws]) -> int:
     bottom, top = _range(group, np.array([effect for _, effect in known]))
     for panel_axes in axes:
         panel_axes.set(xlim=np.exp((left, right)), ylim=(bottom, top))
-        panel_axes.xaxis.set_minor_formatter(NullFormatter())
-        if right - left < _FEW_DECADES * np.log(10):
-            # powers of ten alone would leave one tick or none
-            panel_axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            panel_axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        log_ticks(panel_axes.xaxis, *np.exp((left, right)))
     outside = (log_scale < left) | (log_scale > right) | (group < bottom) | (group > top)
     return int(outside.sum())
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hiercal.plots._layout import assemble
+from hiercal.plots._layout import assemble, log_ticks
 from hiercal.plots._style import BAND, DOUBLE, SINGLE, arm_styles, plain, style
 
 _ERRORS = 2.0
@@ -110,6 +110,8 @@ def sweep(
                 axes.set_xlim(-0.5, len(values) - 0.5)
             else:
                 axes.set_xscale(xscale)
+                if xscale == "log":
+                    log_ticks(axes.xaxis, table[x].min(), table[x].max())
             axes.tick_params(labelbottom=place + across >= len(panels))
             if name is not None:
                 axes.set_title(plain((titles or {}).get(name, str(name))))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from scipy.special import stdtrit
 
 from hiercal.fitters import Fitter
 from hiercal.fitters._fitter import at_least
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 CENTRAL_LEVELS = (0.5, 0.8, 0.9)
 SCALE_BINS = 3
 NO_DRAWS = {"scale": ()}
+BINS = 20
 OVERLAID, SCATTERED = 12, 5
 """Quantities that a figure with a panel each, or a column each, shows."""
 
@@ -98,7 +100,7 @@ class Calibration(Experiment):
         parts: dict[str, list[pd.DataFrame]] = {}
         for (name, result), n in zip(results.items(), self.groups, strict=True):
             say(f"{self.name}: tests, {name}")
-            for table_name, table in tables(result).items():
+            for table_name, table in (tables(result) | {"effects": _effects(result)}).items():
                 table.insert(0, "n_schools", n)
                 parts.setdefault(table_name, []).append(table)
         return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
@@ -108,7 +110,24 @@ class Calibration(Experiment):
 
         table = tables["strata"]
         of = {"truth": "quarter of the true tau", "data": "quarter of the exact mean of tau"}
-        return {
+        effects = tables["effects"]
+        pooled_effects = sweep(
+            effects.assign(
+                series=effects["arm"].str.partition("/")[2],
+                panel=effects["n_schools"].map("{} schools".format),
+            ),
+            x="rank",
+            y="percent",
+            se="percent_se",
+            series="series",
+            panel="panel",
+            xlabel="rank of a school's true effect among 99 posterior draws",
+            ylabel="share of all effects\nin a bin (%)",
+            reference=100 / BINS,
+            note="All schools of all simulations; standard errors are those between simulations, "
+            "whatever the dependence within one.",
+        )
+        return {"effects": pooled_effects} | {
             f"strata-{by}": sweep(
                 table[(table["by"] == by).to_numpy()].assign(
                     series=table["arm"].str.partition("/")[2],
@@ -120,13 +139,29 @@ class Calibration(Experiment):
                 series="series",
                 panel="panel",
                 xlabel=f"{words}, from the smallest",
-                ylabel="mean rank of tau minus\nthe exact one's (share of ranks)",
+                ylabel="mean rank minus the exact\none's (share of all ranks)",
                 reference=0.0,
                 xscale="category",
                 note="Below 0 the truth ranks too low: small values of tau are missing.",
             )
             for by, words in of.items()
         }
+
+
+def _effects(result: Result) -> pd.DataFrame:
+    """Ranks of all group effects pooled, in bins, with standard errors between simulations."""
+    import pandas as pd
+
+    parts = []
+    ranks = result.group_ranks
+    for arm in result.manifest["arms"]:
+        counts = np.stack(ranks.loc[(ranks["arm"] == arm).to_numpy(), "counts"].to_list())
+        shares, half_widths = pooled.pooled_band(counts, BINS, level=0.95)
+        error = half_widths / stdtrit(len(counts) - 1, 0.975)
+        middle = (np.arange(BINS) + 0.5) * counts.shape[1] / BINS - 0.5
+        columns = {"rank": middle, "percent": 100 * shares, "percent_se": 100 * error}
+        parts.append(pd.DataFrame({"arm": arm} | columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def tables(result: Result) -> dict[str, pd.DataFrame]:

@@ -258,15 +258,11 @@ class Frequentist(Experiment):
         intervals = pick(tables["intervals"], data="all")
 
         def by_groups(table: pd.DataFrame, **options: Any) -> Figure:
-            figure = sweep(
+            return sweep(
                 table,
                 x="J", xscale="log", xlabel="groups", panel="truth",
                 columns=_columns(len(self.taus) + 1), **options,
             )  # fmt: skip
-            for axes in figure.axes:
-                axes.set_xticks(self.n_groups, [str(n) for n in self.n_groups])
-                axes.minorticks_off()
-            return figure
 
         return {
             "zeros": sweep(
