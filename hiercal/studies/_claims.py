@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
+_RANKED = ("confirmed", "undecided", "refuted")
 
 ERRORS = 3.0
 """Standard errors by which an effect must pass a bound: by chance alone, once in 740 claims."""
@@ -131,6 +132,56 @@ def every(findings: Sequence[Finding], remark: str = "") -> Finding:
         return gap / part.se if part.se > 0 else float("inf")
 
     return _with_remark(min(findings, key=distance), remark)
+
+
+def each_part(
+    parts: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Finding]],
+    tables: Mapping[str, pd.DataFrame],
+) -> Finding:
+    """The claim that all of several things hold, each with its verdict and number in the remark.
+
+    A part that is not measured leaves the claim undecided, unless another is refuted.
+
+    Parameters
+    ----------
+    parts : mapping of str to callable
+        What a part says, in a few words, and its judge.
+    tables : mapping of str to DataFrame
+
+    Examples
+    --------
+    >>> parts = {
+    ...     "Large": lambda tables: above(2.0, 0.1, 1.0, "ratio"),
+    ...     "Seldom": lambda tables: below(0.3, 0.01, 0.1, "share"),
+    ... }
+    >>> found = each_part(parts, {})
+    >>> found.verdict, found.effect
+    ('refuted', 0.3)
+    >>> found.remark
+    'Large: confirmed, 2 (0.1), bound 1, ratio. Seldom: refuted, 0.3 (0.01), bound 0.1, share.'
+    """
+    findings, said = [], []
+    for name, judge in parts.items():
+        try:
+            found = judge(tables)
+            number = f"{found.effect:.3g} ({found.se:.2g}), bound {found.bound:g}"
+            said += [f"{name}: {found.verdict}, {number}, {found.measure}.", found.remark]
+        except NotMeasured as missing:
+            found = Finding("undecided", nan, nan, nan, "")
+            said.append(f"{name}: not measured, {missing}.")
+        findings.append(replace(found, remark=""))
+    return every(findings, " ".join(filter(None, said)))
+
+
+def either(*findings: Finding) -> Finding:
+    """The claim that one of several things holds: confirmed if one is, refuted if all are.
+
+    Examples
+    --------
+    >>> either(above(0.0, 0.1, 1.0, "more"), below(0.0, 0.1, 1.0, "less")).measure
+    'less'
+    """
+    return min(findings, key=lambda found: _RANKED.index(found.verdict))
 
 
 def _with_remark(part: Finding, remark: str) -> Finding:

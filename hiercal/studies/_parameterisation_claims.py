@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiercal.studies._claims import Claim, Finding, NotMeasured, above, below, every
-from hiercal.studies._compound import each_part
+from hiercal.studies._claims import Claim, Finding, NotMeasured, above, below, each_part, every
 from hiercal.studies._summaries import one, pick
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from hiercal.simulators.instructors import Instructors
 from hiercal.simulators.private_schools import PrivateSchools
 from hiercal.simulators.slopes import Slopes
 from hiercal.simulators.survey import Survey
-from hiercal.studies._claims import Claim, Finding, below, every, near
+from hiercal.studies._cost_claims import CLAIMS, REFERENCE, by_series
 from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._study import Study
 from hiercal.studies._summaries import fits_of, mean_se, named
@@ -45,8 +45,6 @@ SERIES: dict[str, Callable[[int], Story]] = {
     "instructors: groups of 16": lambda n: Instructors(sizes=(16,) * n),
     "instructors: size of 8 groups": lambda n: Instructors(sizes=(n,) * 8),
 }
-REFERENCE = 128
-"""Groups or observations from which on costs are compared."""
 DRAWS, TUNE, EXACT = 450, 50, 1000
 NUTS: dict[str, Any] = {
     "draws": DRAWS,
@@ -95,6 +93,7 @@ class Cost(Experiment):
         "rounds": 3,
         "libraries": ("numpyro",),
     }
+    claims: ClassVar = CLAIMS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,60 +195,6 @@ class Cost(Experiment):
             ),
         }
 
-    claims: ClassVar = (
-        Claim(
-            "C28",
-            "Cost per gradient is O(J + N).",
-            "With either library the time of a leapfrog step grows no faster than the 1.1th power "
-            f"of the number of groups, and of observations, from {REFERENCE} up.",
-            lambda tables: _linear(tables["scaling"]),
-        ),
-        Claim(
-            "C29",
-            "Trajectories take 5 to 20 leapfrog steps.",
-            "In every story and library the mean over data sets of the steps a draw, non-centred "
-            "at target 0.9, lies between 5 and 20.",
-            lambda tables: _typical(tables["trajectories"]),
-        ),
-    )
-
-
-def _linear(scaling: pd.DataFrame) -> Finding:
-    sampled = scaling[(scaling["fitter"] != "exact").to_numpy()]
-    parts = [
-        below(
-            rows["slope"].iloc[0],
-            rows["slope_se"].iloc[0],
-            1.1,
-            f"power of size with which the time of a step grows, {rows['series'].iloc[0]}, "
-            f"{rows['fitter'].iloc[0]}",
-        )
-        for rows in _by(sampled)
-    ]
-    return every(parts)
-
-
-def _by(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """The table's parts, one for each series and fitter."""
-    return [part for _, part in table.groupby(["series", "fitter"], sort=False)]
-
-
-def _typical(trajectories: pd.DataFrame) -> Finding:
-    parts = [
-        near(
-            row["steps"],
-            row["steps_se"],
-            12.5,
-            7.5,
-            f"leapfrog steps a draw, {row['story']}, {row['library']}",
-        )
-        for row in trajectories.to_dict("records")
-    ]
-    inside = sum(part.verdict == "confirmed" for part in parts)
-    worst = sorted(parts, key=lambda part: -abs(part.effect - 12.5))[0]
-    remark = f"It holds in {inside} of {len(parts)}; farthest: {worst.effect:.0f}, {worst.measure}."
-    return every(parts, remark)
-
 
 def _times(
     series: str, fitter: Fitter, sizes: tuple[int, ...], rounds: int, seed: int
@@ -293,7 +238,7 @@ def _scaling(rows: pd.DataFrame) -> pd.DataFrame:
     from scipy.stats import linregress
 
     parts = []
-    for timed in _by(rows):
+    for timed in by_series(rows):
         some = timed[timed["whole"] > 0.9]
         cost = some.groupby("size")["microseconds"].median()
         upper = some[some["size"] >= REFERENCE]

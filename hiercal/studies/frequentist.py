@@ -12,8 +12,18 @@ from scipy.special import ndtri
 from hiercal.fitters._fitter import at_least
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.simulators.instructors import Instructors
-from hiercal.studies._claims import Claim, Finding, above, below, every
 from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._frequentist_claims import (
+    CLAIMS,
+    FEW,
+    HIERARCHICAL,
+    LEVEL,
+    MODERATE,
+    NEAR_ZERO,
+    PLUG_IN,
+    PRIOR,
+    WITH_MEAN,
+)
 from hiercal.studies._loo import Hierarchy
 from hiercal.studies._meta_analysis import (
     der_simonian_laird,
@@ -26,7 +36,7 @@ from hiercal.studies._meta_analysis import (
     reml,
 )
 from hiercal.studies._random import stream
-from hiercal.studies._summaries import mean_se, named, one, pick, share_se
+from hiercal.studies._summaries import mean_se, named, pick, share_se
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,12 +51,6 @@ ESTIMATORS: Mapping[str, tuple[Estimator, Callable[[np.ndarray, float], float]]]
     "Paule-Mandel": (paule_mandel, probability_of_zero),
 }
 """Each estimator of tau^2 and the exact probability that it is 0 (see `_zeros`)."""
-LEVEL = 0.89
-FEW, MODERATE = 10, 20
-"""Fewer groups than the first are few; the second and more are moderate to large numbers."""
-NEAR_ZERO = 5.0
-"""tau up to this is near zero, in points on the test: about half the smallest standard error."""
-PRIOR = "tau from its prior"
 OURS = "ours"
 SEARCHES: Mapping[str, str | None] = {
     OURS: None,
@@ -54,7 +58,6 @@ SEARCHES: Mapping[str, str | None] = {
     "statsmodels, Powell": "powell",
 }
 """Searches for the largest restricted likelihood of raw observations."""
-HIERARCHICAL, PLUG_IN, WITH_MEAN = "hierarchical", "plug-in", "plug-in, mean uncertain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,7 @@ class Frequentist(Experiment):
         "taus": (0.0, 5.0, 20.0),
         "n_groups": (3, 8, 20, 50),
     }
+    claims: ClassVar = CLAIMS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -287,72 +291,6 @@ class Frequentist(Experiment):
                 ylabel="root mean square difference of\nREML (posterior sds)",
             ),
         }  # fmt: skip
-
-    claims: ClassVar = (
-        Claim(
-            "C25",
-            "REML often gives exactly zero when tau is near zero, and its plug-in intervals "
-            "understate uncertainty, most for fewer than 10 groups.",
-            "With fewer than 10 groups and tau of at most 5 points REML is exactly 0 in more than "
-            "a quarter of data sets, at each; with tau from its prior its 89 % intervals of group "
-            "effects, the mean's variance included, cover less than 87 % at each number of groups "
-            "below 10, and less at the largest of them than at the smallest from 10 up.",
-            lambda tables: _zero_and_narrow(tables),
-        ),
-        Claim(
-            "C27",
-            "Hierarchical Bayes and REML agree for moderate to large numbers of groups.",
-            "With tau from its prior, at each number of groups from 20 up, REML's tau lies within "
-            "half a posterior sd of the posterior mean (root mean square over data sets), the "
-            "group effects within a quarter, and the intervals, the mean's variance included, are "
-            "on average less than 5 % narrower or wider.",
-            lambda tables: _agrees(tables["agreement"]),
-        ),
-    )
-
-
-def _zero_and_narrow(tables: Tables) -> Finding:
-    zeros = pick(tables["zeros"], estimator="REML")
-    intervals = pick(tables["intervals"], truth=PRIOR, interval=WITH_MEAN, data="all")
-    sizes = sorted(intervals["J"].unique())
-    few, more = [n for n in sizes if n < FEW], [n for n in sizes if n >= FEW]
-    parts = []
-    for _, row in zeros[((zeros["J"] < FEW) & (zeros["tau"] <= NEAR_ZERO)).to_numpy()].iterrows():
-        measure = f"share of REML estimates that are 0, tau = {row['tau']:g}, J = {row['J']}"
-        parts.append(above(row["zero"], row["zero_se"], 0.25, measure))
-    at = {n: one(intervals, J=n) for n in sizes}
-    for n in few:
-        measure = f"coverage of plug-in intervals at 89 %, J = {n}"
-        parts.append(below(at[n]["coverage"], at[n]["coverage_se"], LEVEL - 0.02, measure))
-    low, high = at[few[-1]], at[more[0]]
-    se = float(np.hypot(low["coverage_se"], high["coverage_se"]))
-    measure = f"coverage at J = {few[-1]} less that at J = {more[0]}"
-    parts.append(below(low["coverage"] - high["coverage"], se, 0.0, measure))
-    naive = pick(tables["intervals"], truth=PRIOR, interval=PLUG_IN, data="all")
-    known = ", ".join(f"{at[n]['coverage']:.3f} at J = {n}" for n in sizes)
-    without = ", ".join(f"{one(naive, J=n)['coverage']:.3f}" for n in sizes)
-    return every(
-        parts,
-        f"Coverage with tau from its prior: {known}; without the mean's variance {without}.",
-    )
-
-
-def _agrees(agreement: pd.DataFrame) -> Finding:
-    bounds = (
-        ("tau_mean_rms", 0.5, "difference of tau in posterior sds"),
-        ("effects_rms", 0.25, "difference of group effects in posterior sds"),
-        ("width_change", 0.05, "relative change of interval width"),
-    )
-    parts, within = [], []
-    for _, row in agreement[(agreement["J"] >= MODERATE).to_numpy()].iterrows():
-        if all(abs(row[column]) < bound for column, bound, _ in bounds):
-            within.append(f"{row['truth']} with J = {row['J']}")
-        if row["truth"] != PRIOR:
-            continue
-        for column, bound, measure in bounds:
-            size, se = abs(row[column]), row[f"{column}_se"]
-            parts.append(below(size, se, bound, f"{measure}, J = {row['J']}"))
-    return every(parts, f"Within all bounds: {'; '.join(within) or 'nowhere'}.")
 
 
 def _standard(seed: int, what: str, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,20 +11,29 @@ import numpy as np
 
 from hiercal.fitters._fitter import at_least
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.studies._claims import Claim, Finding, above, below, every
 from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._loo import (
     CHAINS,
     MODELS,
-    Pooling,
     effects,
     loo,
     naive_se,
     new_group,
     psis_loo,
 )
+from hiercal.studies._pooling_claims import (
+    ALL,
+    CLAIMS,
+    LARGE,
+    NEW,
+    PRINTED,
+    PRIOR,
+    RUBIN_J,
+    SAME,
+    SMALL,
+)
 from hiercal.studies._random import stream
-from hiercal.studies._summaries import mean_se, named, one, pick, share_se
+from hiercal.studies._summaries import mean_se, named, pick, share_se
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +41,9 @@ if TYPE_CHECKING:
 
     from hiercal.studies._result import Result
 
-PRINTED: Mapping[Pooling, float] = {"partial": -30.8, "no": -31.4, "complete": -31.9}
-"""elpd that the chapter prints for Rubin's data, by PSIS-LOO."""
-PRIOR = "tau from its prior"
-NEW, SAME = "new groups", "same groups"
-ALL, SMALL, LARGE = "all", "below 2 standard errors", "2 standard errors or more"
 SMALL_IN_NATS, LARGE_IN_NATS = "below 4", "4 or more"
 DISTINCT, DISTINCT_IN_NATS = 2.0, 4.0
 """From where a difference of elpd is not small: in standard errors, or itself (Sivula et al.)."""
-RUBIN_J = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,7 @@ class PoolingChoice(Experiment):
         "draws": 1000,
         "taus": (0.0, 5.0, 10.0, 20.0),
     }
+    claims: ClassVar = CLAIMS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -221,24 +225,6 @@ class PoolingChoice(Experiment):
             ),
         }  # fmt: skip
 
-    claims: ClassVar = (
-        Claim(
-            "C19",
-            "LOO ranks partial pooling first, then no, then complete pooling on Eight Schools.",
-            "The exact leave-one-out elpd of Rubin's data falls in that order.",
-            lambda tables: _order(tables["rubin"]),
-        ),
-        Claim(
-            "C20",
-            "Small differences of elpd mean too little data to tell the models apart.",
-            "With 8 groups and tau from its prior, where the first two models differ by less than "
-            "2 standard errors of their difference, the first is the right one (highest expected "
-            "log density of a new group) in fewer than three of four data sets, and in a larger "
-            "share of those where they differ by more.",
-            lambda tables: _small(tables["right"]),
-        ),
-    )
-
 
 def exact_loo(y: np.ndarray, story: EightSchools) -> np.ndarray:
     """Exact log densities of each group given the others, (n_data_sets, n_groups, n_models)."""
@@ -315,41 +301,6 @@ def _rights(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict
         for criterion, gain in gains.items()
         for differences, those in kept.items()
     ]
-
-
-def _order(rubin: pd.DataFrame) -> Finding:
-    elpd = {model: one(rubin, model=model)["elpd"] for model in MODELS}
-    parts = [
-        above(elpd[a] - elpd[b], 0.0, 0.0, f"elpd of {a} less that of {b} pooling")
-        for a, b in itertools.pairwise(PRINTED)
-    ]
-    found = ", ".join(
-        f"{model} {elpd[model]:.2f}" for model in sorted(elpd, key=lambda m: -elpd[m])
-    )
-    behind = one(rubin, model="partial")
-    remark = f"Exact order: {found}."
-    if behind["behind"] > 0:
-        remark += (
-            f" Partial pooling is {behind['behind']:.2f} behind the first "
-            f"(naive standard error {behind['behind_naive_se']:.2f})."
-        )
-    return every(parts, remark)
-
-
-def _small(right: pd.DataFrame) -> Finding:
-    own = pick(right, truth=PRIOR, J=RUBIN_J, criterion=NEW)
-    small, large = one(own, differences=SMALL), one(own, differences=LARGE)
-    gain = large["right"] - small["right"]
-    se = float(np.hypot(small["right_se"], large["right_se"]))
-    return every(
-        [
-            below(
-                small["right"], small["right_se"], 0.75, "share right where differences are small"
-            ),
-            above(gain, se, 0.0, "share right where differences are large, less where small"),
-        ],
-        f"Differences are small in {small['share']:.0%} of data sets.",
-    )
 
 
 def _panels(table: pd.DataFrame) -> pd.DataFrame:
