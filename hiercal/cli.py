@@ -183,12 +183,17 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None) -> Non
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--all", "every", is_flag=True, help="Every quantity, not only those to look at.")
 def show(folder: Path, every: bool) -> None:
-    """Print the verdicts of the run in DIR again, from its files."""
+    """Print the verdicts of the run in DIR again, from its files; of a named study, the claims."""
     from hiercal import _console
     from hiercal.studies import Result
+    from hiercal.studies._experiment import read_tables
 
     try:
-        _console.show_result(Result(folder), every=every)
+        tables = read_tables(folder)
+        if tables is None:
+            _console.show_result(Result(folder), every=every)
+        else:
+            _console.show_tables(tables, folder)
     except FileNotFoundError as error:
         _fail(str(error), 2)
 

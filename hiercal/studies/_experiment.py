@@ -205,6 +205,26 @@ def _earlier(experiment: Experiment, path: Path) -> float:
     )
 
 
+def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
+    """The tables of a finished experiment, as written; None if the folder is not an experiment's.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the experiment has not ended.
+    """
+    import pandas as pd
+
+    path = folder / "manifest.json"
+    if not path.exists() or "experiment" not in (manifest := json.loads(path.read_text())):
+        return None
+    if not manifest["complete"]:
+        raise FileNotFoundError(
+            f"{folder}: {manifest['experiment']} has not ended: run the same command again to go on"
+        )
+    return {table.stem: pd.read_csv(table) for table in sorted(folder.glob("*.csv"))}
+
+
 def finished(experiment: Experiment, folder: Path) -> bool:
     """Whether a folder holds all of this experiment, with these options."""
     path = folder / "manifest.json"

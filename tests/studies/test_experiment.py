@@ -98,6 +98,9 @@ def test_a_run_leaves_tables_figures_verdicts_and_a_manifest(tmp_path, quiet):
     assert manifest["options"] == {"seed": 2026, "flips": 100}
     assert _experiment.finished(Coins(), tmp_path)
     assert not _experiment.finished(Coins(flips=5), tmp_path)
+    read = _experiment.read_tables(tmp_path)
+    assert set(read) == {"heads", "claims"}
+    assert _experiment.read_tables(tmp_path / "runs" / "exact") is None
 
 
 def test_a_run_that_broke_off_goes_on_with_its_fits(tmp_path, quiet, monkeypatch):
@@ -109,6 +112,8 @@ def test_a_run_that_broke_off_goes_on_with_its_fits(tmp_path, quiet, monkeypatch
         with pytest.raises(RuntimeError, match="tables failed"):
             _experiment.run(Coins(), tmp_path, **quiet)
     assert not _experiment.finished(Coins(), tmp_path)
+    with pytest.raises(FileNotFoundError, match="coins has not ended"):
+        _experiment.read_tables(tmp_path)
     with pytest.raises(ValueError, match="holds an unfinished run of coins"):
         _experiment.run(Coins(flips=7), tmp_path, **quiet)
     before = (tmp_path / "runs" / "exact" / "fits.parquet").read_bytes()
