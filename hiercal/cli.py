@@ -73,7 +73,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder; default results/<study>.",
+    help="Folder; default results/<study>, or results/<file> for a file that names a study.",
 )
 @click.option(
     "--workers",
@@ -122,7 +122,8 @@ def run(
         study = read(config, quick=quick, simulations=simulations, seed=seed)
     except ConfigError as error:
         _fail(str(error), 2)
-    folder = out or Path("results") / (f"{study.name}-quick" if quick else study.name)
+    name = config.stem if isinstance(study, Experiment) and config.suffix == ".toml" else study.name
+    folder = out or Path("results") / (f"{name}-quick" if quick else name)
     _interrupt_on_termination()
     where: Any = {"workers": workers, "scheduler": scheduler, "scheduler_file": scheduler_file}
     try:
