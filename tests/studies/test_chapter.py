@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from hiercal.studies import chapter
+from hiercal import experiment
+from hiercal.studies import _experiment, chapter
+from hiercal.studies._chapter_claims import CLAIMS
 from hiercal.studies._chapter_report import figure, report
+from hiercal.studies._claims import judge
 
 EXAMPLES = {example.name: example for example in chapter.examples()}
 
@@ -72,14 +75,35 @@ def test_a_correct_number_agrees():
 def test_a_run_writes_tables_report_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(chapter, "examples", lambda: (EXAMPLES["hospitals"],))
     said = []
-    chapter.run(tmp_path, progress=said.append, draws=300, tune=300, chains=2)
-    assert len(said) == 2 * 2 + 1
+    study = experiment("chapter", libraries=("numpyro",), draws=300, tune=300, chains=2)
+    tables = _experiment.run(study, tmp_path, workers=0, progress=False, say=said.append)
+    assert sum("Hospitals" in line for line in said) == 2
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"comparison.csv", "data.csv", "hypotheses.csv", "sampling.csv", "chapter.md"}
     text = (tmp_path / "chapter.md").read_text()
     assert "| lambda[E] | hdi saved |" in text
     assert "the printed data are not the code's" in text
     assert (tmp_path / "figures" / "chapter.png").stat().st_size > 10_000
+    judged = tables["claims"].set_index("claim")
+    assert judged.loc["C15", "remark"].startswith("Not measured")
+
+
+def claim(number, **changes):
+    """Verdict on the chapter's arithmetic, with some of its numbers changed."""
+    tables = {"arithmetic": chapter.arithmetic().assign(**changes)}
+    return judge({each.id: each for each in CLAIMS}[number], tables)
+
+
+def test_arithmetic_of_the_chapter():
+    found = claim("C03")
+    assert found.verdict == "refuted"
+    assert found.remark.startswith("6 of 7 right; farthest: estimate A, printed 10.77")
+    assert claim("C03", printed=lambda t: t["exact"].round(3)).verdict == "confirmed"
+    assert claim("C04").effect == pytest.approx(0.8616, abs=1e-4)
+    assert claim("C04").verdict == "confirmed"
+    assert claim("C04", exact=lambda t: 2 * t["exact"]).verdict == "refuted"
+    assert claim("C14").effect == pytest.approx(np.hypot(5.737, 9) / 9 - 1, abs=1e-4)
+    assert claim("C14", exact=lambda t: t["sigma"]).verdict == "confirmed"
 
 
 def test_report_and_figure_of_one_example():

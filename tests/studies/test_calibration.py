@@ -1,0 +1,50 @@
+"""The calibration study: its design, and the tables of a small run."""
+
+import numpy as np
+import pytest
+
+from hiercal import experiment
+from hiercal.studies import _experiment
+
+
+@pytest.mark.slow
+def test_tables_and_figures_of_a_small_run(tmp_path):
+    study = experiment(
+        "calibration",
+        simulations=40,
+        groups=(3, 5),
+        libraries=("numpyro",),
+        models=("noncentred",),
+        target_accept=0.8,
+    )
+    tables = _experiment.run(study, tmp_path, workers=0, progress=False, say=lambda _: None)
+    verdicts = tables["verdicts"]
+    assert set(verdicts["n_schools"]) == {3, 5}
+    assert (verdicts["n"] + verdicts["n_failed"] == 40).all()
+    assert "miscalibrated" not in set(verdicts["verdict"])
+    strata = tables["strata"]
+    assert len(strata) == 2 * 2 * 4
+    assert (strata.groupby(["n_schools", "by"])["n"].sum() == 40).all()
+    effects = tables["effects"]
+    assert np.allclose(effects.groupby(["n_schools", "arm"])["percent"].sum(), 100)
+    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == {
+        "effects",
+        "strata-data",
+        "strata-truth",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"groups": ()}, "groups is empty"),
+        ({"groups": (1,)}, "groups is 1"),
+        ({"libraries": ()}, "libraries is empty"),
+        ({"libraries": ("stan",)}, "libraries"),
+        ({"models": ("centered",)}, "did you mean 'centred'"),
+        ({"simulations": 5}, "simulations is 5"),
+    ],
+)
+def test_the_design_is_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        experiment("calibration", **options).studies()
