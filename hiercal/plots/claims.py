@@ -18,7 +18,8 @@ def claims(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        A row per claim with ``claim, says, verdict, effect, se, bound``.
+        A row per claim with ``claim, says, verdict, margin, se``: by how much the effect is on the
+        claim's side of the bound, and its standard error.
 
     Returns
     -------
@@ -26,17 +27,15 @@ def claims(table: pd.DataFrame) -> Figure:
 
     Examples
     --------
-    >>> row = {"claim": "C01", "says": "2 > 1", "verdict": "confirmed", "effect": 2.0, "se": 0.1,
-    ...        "bound": 1.0}
+    >>> row = {"claim": "C01", "says": "2 > 1", "verdict": "confirmed", "margin": 1.0, "se": 0.1}
     >>> len(claims(pd.DataFrame([row])).axes)
     1
     """
     n = len(table)
     height = _TOP + _BOTTOM + _ROW * n
-    gap = np.abs(table["effect"] - table["bound"]).to_numpy(float)
-    se = table["se"].to_numpy(float)
+    margin, se = table["margin"].to_numpy(float), table["se"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.where(se > 0, gap / se, _END)
+        distance = np.where(se > 0, margin / se, np.sign(margin) * _END)
     names = [
         _shortened(f"{c} {s}", 3.3) for c, s in zip(table["claim"], table["says"], strict=True)
     ]
@@ -47,8 +46,7 @@ def claims(table: pd.DataFrame) -> Figure:
         axes.axvline(0, color=BAND, lw=0.6)
         for place, verdict in enumerate(table["verdict"]):
             colour, marker = VERDICTS[verdict]
-            sign = -1 if verdict == "refuted" else 1
-            at = sign * np.clip(distance[place], 0, _END)
+            at = np.clip(distance[place], -_END, _END)
             axes.plot([0, at], [place, place], color=colour, lw=0.8)
             axes.plot(at, place, marker, color=colour, markersize=4.5)
         axes.set_xscale("symlog", linthresh=3, linscale=0.8)

@@ -28,6 +28,8 @@ class Finding:
         The size of the effect and its Monte Carlo standard error, 0 where it is exact.
     bound : float
         The effect at which the claim would stop being true.
+    margin : float
+        By how much the effect is on the claim's side of the bound; negative on the other.
     measure : str
         What the effect is, with its unit.
     remark : str
@@ -38,6 +40,7 @@ class Finding:
     effect: float
     se: float
     bound: float
+    margin: float
     measure: str
     remark: str = ""
 
@@ -76,7 +79,7 @@ def judge(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> Finding:
     try:
         return claim.judge(tables)
     except NotMeasured as missing:
-        return Finding("undecided", nan, nan, nan, "", f"Not measured: {missing}.")
+        return Finding("undecided", nan, nan, nan, nan, "", f"Not measured: {missing}.")
 
 
 def above(effect: float, se: float, bound: float, measure: str, remark: str = "") -> Finding:
@@ -90,12 +93,12 @@ def above(effect: float, se: float, bound: float, measure: str, remark: str = ""
     >>> above(2.0, 0.1, 1.0, "ratio").verdict, above(1.1, 0.1, 1.0, "ratio").verdict
     ('confirmed', 'undecided')
     """
-    return Finding(_side(effect - bound, se), effect, se, bound, measure, remark)
+    return _finding(effect, se, bound, effect - bound, measure, remark)
 
 
 def below(effect: float, se: float, bound: float, measure: str, remark: str = "") -> Finding:
     """The claim that an effect is smaller than a bound; see `above`."""
-    return Finding(_side(bound - effect, se), effect, se, bound, measure, remark)
+    return _finding(effect, se, bound, bound - effect, measure, remark)
 
 
 def near(
@@ -111,9 +114,8 @@ def near(
     >>> near(0.21, 0.01, 0.2, 0.05, "share").verdict, near(0.4, 0.01, 0.2, 0.05, "share").verdict
     ('confirmed', 'refuted')
     """
-    inside = tolerance - abs(effect - target)
     bound = target + tolerance if effect >= target else target - tolerance
-    return Finding(_side(inside, se), effect, se, bound, measure, remark)
+    return _finding(effect, se, bound, tolerance - abs(effect - target), measure, remark)
 
 
 def every(findings: Sequence[Finding], remark: str = "") -> Finding:
@@ -128,8 +130,7 @@ def every(findings: Sequence[Finding], remark: str = "") -> Finding:
                 return _with_remark(part, remark)
 
     def distance(part: Finding) -> float:
-        gap = abs(part.effect - part.bound)
-        return gap / part.se if part.se > 0 else float("inf")
+        return part.margin / part.se if part.se > 0 else float("inf")
 
     return _with_remark(min(findings, key=distance), remark)
 
@@ -167,7 +168,7 @@ def each_part(
             number = f"{found.effect:.3g} ({found.se:.2g}), bound {found.bound:g}"
             said += [f"{name}: {found.verdict}, {number}, {found.measure}.", found.remark]
         except NotMeasured as missing:
-            found = Finding("undecided", nan, nan, nan, "")
+            found = Finding("undecided", nan, nan, nan, nan, "")
             said.append(f"{name}: not measured, {missing}.")
         findings.append(replace(found, remark=""))
     return every(findings, " ".join(filter(None, said)))
@@ -185,11 +186,15 @@ def either(*findings: Finding) -> Finding:
 
 
 def _with_remark(part: Finding, remark: str) -> Finding:
-    said = " ".join(filter(None, (part.remark, remark)))
-    return Finding(part.verdict, part.effect, part.se, part.bound, part.measure, said)
+    return replace(part, remark=" ".join(filter(None, (part.remark, remark))))
 
 
-def _side(margin: float, se: float) -> Verdict:
+def _finding(
+    effect: float, se: float, bound: float, margin: float, measure: str, remark: str
+) -> Finding:
+    verdict: Verdict = "undecided"
     if margin > ERRORS * se:
-        return "confirmed"
-    return "refuted" if margin < -ERRORS * se else "undecided"
+        verdict = "confirmed"
+    elif margin < -ERRORS * se:
+        verdict = "refuted"
+    return Finding(verdict, effect, se, bound, margin, measure, remark)

@@ -87,7 +87,7 @@ class Experiment(ABC):
         Returns
         -------
         DataFrame
-            A row per claim: ``claim, says, rule, verdict, effect, se, bound, measure, remark``.
+            A row per claim: ``claim, study, says, rule`` and the fields of a `Finding`.
         """
         import pandas as pd
 

@@ -65,7 +65,7 @@ def _order_holds(tables: Mapping[str, pd.DataFrame]) -> Finding:
         f"in order in {weight['data_sets']:.3f} of the data sets."
     )
     measure = "share of data sets in which all groups are in order"
-    return Finding(verdict, share, row["data_sets_se"], 1.0, measure, remark)
+    return Finding(verdict, share, row["data_sets_se"], 1.0, share - 1.0, measure, remark)
 
 
 def _dominates(tables: Mapping[str, pd.DataFrame]) -> Finding:

@@ -78,7 +78,7 @@ def page(table: pd.DataFrame, pictures: Sequence[str] = (), quick: bool = False)
     lines = [
         "# Claims of the textbook and the article\n",
         f"Written by `{command}`: {len(table)} claims, {found}. The rules were fixed before the "
-        "studies were run. An effect has to pass its bound by three Monte Carlo standard errors, "
+        "full runs. An effect has to pass its bound by three Monte Carlo standard errors, "
         "which chance alone does once in 740 claims at the bound; otherwise the claim is "
         "undecided.\n",
         "| | claim | verdict | effect (se) | bound | of | remark | study |",

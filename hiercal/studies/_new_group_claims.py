@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hiercal.studies._claims import Claim, Finding, above, below, every
+from hiercal.studies._claims import Claim, Finding, NotMeasured, above, below, every
 from hiercal.studies._predictions import LEVEL
 from hiercal.studies._summaries import one, pick
 
@@ -46,8 +44,7 @@ def _private(tables: Mapping[str, pd.DataFrame]) -> Finding:
     table = tables["private_schools"]
     with_it, without = (pick(table, model=model) for model in ("covariate", "exchangeable"))
     if 5.0 not in set(table["beta"]):
-        nothing = "beta 5 is not among those that were simulated"
-        return Finding("undecided", np.nan, np.nan, 2.5, "posterior mean of beta", nothing)
+        raise NotMeasured("beta 5 is not among those that were simulated")
     truth, other = one(with_it, beta=5.0), one(without, beta=5.0)
     worse = [
         f"{row['beta']:g}"
@@ -99,7 +96,7 @@ def _contaminated(tables: Mapping[str, pd.DataFrame]) -> Finding:
     ]
     measure = f"mean absolute error of the small group's slope, noise {noise:g}"
     if not far:
-        return Finding("undecided", np.nan, np.nan, FAR, f"{measure}, no pooling", remark)
+        raise NotMeasured(f"no contamination puts the {measure}, without pooling, above {FAR:g}")
     cell = cells[noise, far[0]]
     parts = [
         above(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hiercal.studies._claims import (
     Claim,
     Finding,
@@ -36,7 +34,7 @@ def _dominated(tables: Mapping[str, pd.DataFrame]) -> Finding:
         said.append(f"{where} at {noise} standard errors")
     remark = f"More than half is removed {', '.join(said)}."
     if few.empty:
-        return Finding("undecided", np.nan, np.nan, 0.5, measure, "No J below 5 in the study.")
+        raise NotMeasured("no J below 5 in the study")
     return every(
         [
             below(

@@ -52,10 +52,10 @@ LEDGER = pd.DataFrame(
     [
         {"claim": f"C{i:02d}", "study": "funnel", "says": "One is more than two.",
          "rule": "By eye.",
-         "verdict": verdict, "effect": 1.0, "se": se, "bound": 2.0, "measure": "number",
-         "remark": "always"}
-        for i, (verdict, se) in enumerate(
-            [("confirmed", 0.1), ("refuted", 0.0), ("undecided", 1.0)], start=1
+         "verdict": verdict, "margin": margin, "effect": 1.0, "se": se, "bound": 2.0,
+         "measure": "number", "remark": "always"}
+        for i, (verdict, se, margin) in enumerate(
+            [("confirmed", 0.1, 1.0), ("refuted", 0.0, -1.0), ("undecided", 1.0, -1.0)], start=1
         )
     ]
 )  # fmt: skip
@@ -69,12 +69,13 @@ def test_the_page_counts_and_names_every_claim():
     assert "| 1 (exact) | 2 |" in text
 
 
-def test_the_figure_puts_refuted_claims_on_the_left():
+def test_the_figure_shows_on_which_side_of_its_bound_an_effect_is():
     axes = claims(LEDGER).axes[0]
     assert len(axes.get_yticklabels()) == 3
     drawn = {tuple(line.get_ydata()): line.get_xdata()[-1] for line in axes.lines[1:]}
     assert drawn[(0, 0)] > 0
     assert drawn[(1, 1)] < 0
+    assert drawn[(2, 2)] == -1.0
 
 
 def test_what_was_not_measured_is_undecided_and_says_so():

@@ -9,6 +9,7 @@ from hiercal.simulators.eight_schools import EightSchools
 from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.private_schools import PrivateSchools
 from hiercal.simulators.slopes import Slopes
+from hiercal.studies import _claims
 from hiercal.studies._predictions import (
     LEVEL,
     MAX_RANK,
@@ -112,7 +113,7 @@ class TestRun:
 
 
 def judge(claim, tables):
-    return next(each for each in NewGroup.claims if each.id == claim).judge(tables)
+    return _claims.judge(next(each for each in NewGroup.claims if each.id == claim), tables)
 
 
 TEXTBOOK = pd.DataFrame([
@@ -174,6 +175,7 @@ class TestJudges:
         rows = [{"beta": 7.0, "model": model} for model in ("covariate", "exchangeable")]
         found = judge("C22", {"private_schools": pd.DataFrame(rows), "textbook": TEXTBOOK})
         assert found.verdict == "undecided"
+        assert found.remark.startswith("Not measured: beta 5")
 
     @pytest.mark.parametrize(
         ("unpooled", "hierarchical", "verdict"),
@@ -181,7 +183,6 @@ class TestJudges:
             (0.9, 0.1, "confirmed"),
             (0.9, 0.8, "refuted"),
             (0.9, 0.19, "undecided"),
-            (0.3, 0.1, "undecided"),
         ],
     )
     def test_contaminated(self, unpooled, hierarchical, verdict):
@@ -190,6 +191,11 @@ class TestJudges:
         assert found.verdict == verdict
         assert "noise 1 with contamination 1" in found.remark
         assert "contamination 0" not in found.remark
+
+    def test_contaminated_too_little(self):
+        found = judge("C31", {"slopes": pd.DataFrame(slope_rows(0.3, 0.1))})
+        assert found.verdict == "undecided"
+        assert found.remark.startswith("Not measured: no contamination")
 
 
 @pytest.mark.parametrize(

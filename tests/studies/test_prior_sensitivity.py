@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hiercal.studies._claims import judge
 from hiercal.studies._power_scaling import power_scaling
 from hiercal.studies._study import Study
 from hiercal.studies._tau_priors import Prior, rubin
@@ -143,7 +144,9 @@ def test_few_groups_are_judged_at_every_noise(value, verdict):
 
 def test_without_few_groups_the_claim_is_undecided():
     table = contraction(("Rubin's", 8, 0.1))
-    assert CLAIMS["C23"].judge({"contraction": table}).verdict == "undecided"
+    assert judge(CLAIMS["C23"], {"contraction": table}).remark == (
+        "Not measured: no J below 5 in the study."
+    )
 
 
 def wrong_priors(slope=3.0, coverage=0.6, more=5.0, ess=1.0):
