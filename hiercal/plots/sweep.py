@@ -90,7 +90,7 @@ def sweep(
     looks = arm_styles(names)
     across = min(columns, len(panels))
     down = math.ceil(len(panels) / across)
-    width = SINGLE if across == 1 else DOUBLE
+    width = SINGLE if across == 1 and not categories else DOUBLE
     height = {1: 2.3, 2: 2.1}.get(across, 1.8)
     with style():
         figure = Figure((width, height * down))
@@ -104,6 +104,9 @@ def sweep(
                 axes.axhline(reference, color=BAND, lw=0.8)
             _draw(axes, rows, x, y, se, series, names, looks, values)
             axes.set_yscale(yscale, **({"linthresh": linthresh} if yscale == "symlog" else {}))
+            if yscale == "log":
+                shown = table[y] if share_y else rows[y]
+                log_ticks(axes.yaxis, shown.min(), shown.max())
             if xscale == "category":
                 names_of_x = categories or [f"{value:g}" for value in values]
                 axes.set_xticks(range(len(values)), names_of_x)

@@ -135,7 +135,7 @@ def run(
     Returns
     -------
     dict of str to DataFrame
-        The tables, and the verdicts as ``claims``.
+        The tables as written, with six digits, and the verdicts as ``claims``.
 
     Raises
     ------
@@ -175,11 +175,12 @@ def run(
         finally:
             note(complete=False)
     say(f"{experiment.name}: tables")
-    tables = experiment.tables(results, say)
+    tables = {
+        name: _written(table, folder / f"{name}.csv")
+        for name, table in experiment.tables(results, say).items()
+    }
     if experiment.claims:
-        tables[CLAIMS] = experiment.judged(tables)
-    for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
+        tables[CLAIMS] = _written(experiment.judged(tables), folder / f"{CLAIMS}.csv")
     for name, text in experiment.texts(tables).items():
         replace(folder / name, text)
     say(f"{experiment.name}: figures")
@@ -187,6 +188,14 @@ def run(
         save(figure, folder / "figures", name)
     note(complete=True)
     return tables
+
+
+def _written(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table as its file has it, so that claims and figures can be made again from the files."""
+    import pandas as pd
+
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+    return pd.read_csv(path)
 
 
 def _earlier(experiment: Experiment, path: Path) -> float:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
+NAMES = {"numpyro": "NumPyro", "pymc": "PyMC", "exact": "exact"}
 STORIES = (
     Batting(), EightSchools(), Funnel(), Hospitals(), Instructors(), PrivateSchools(), Slopes(),
     Survey(),
@@ -166,7 +167,7 @@ class Cost(Experiment):
         stories = list(dict.fromkeys(trajectories["story"]))
         return {
             "scaling": sweep(
-                tables["scaling"],
+                tables["scaling"].assign(fitter=tables["scaling"]["fitter"].map(NAMES)),
                 x="size",
                 y="microseconds",
                 series="fitter",
@@ -178,11 +179,14 @@ class Cost(Experiment):
                 columns=2,
                 share_y=False,
                 note=f"Medians, processor time on one core. NumPyro and PyMC (nutpie): a fit of "
-                f"{TUNE} + {DRAWS} draws of the noncentred model over its leapfrog steps. Exact: "
-                f"{EXACT:,} independent draws, with setting up, over {EXACT:,}.",
+                f"{TUNE} + {DRAWS} draws of the non-centred model over its leapfrog steps. Exact: "
+                f"{EXACT} independent draws, with setting up, over {EXACT}.",
             ),
             "trajectories": sweep(
-                trajectories.assign(place=trajectories["story"].map(stories.index)),
+                trajectories.assign(
+                    place=trajectories["story"].map(stories.index),
+                    library=trajectories["library"].map(NAMES),
+                ),
                 x="place",
                 y="steps",
                 se="steps_se",
