@@ -58,7 +58,7 @@ def fit_real_data(
     else:
         story, data = cls.from_frame(_read(path))
     seed = options["seed"]
-    valid = {f.name for f in dataclasses.fields(catalogue.fitter_class(fitter_name))}  # ty: ignore[invalid-argument-type]
+    valid = {f.name for f in dataclasses.fields(catalogue.fitter_class(fitter_name))}
     if options["model"] is not None and "model" not in valid:
         raise ValueError(f"fitter {fitter_name} takes no model; leave --model out")
     given = {k: v for k, v in options.items() if k in valid and v is not None}
