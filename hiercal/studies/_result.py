@@ -98,39 +98,39 @@ class Result:
         return kept
 
     def verdicts(self, alpha: float = 0.05, power: float = 0.9) -> pd.DataFrame:
-        """Verdict on each quantity of each arm; see `hiercal.studies.calibration.verdicts`."""
-        from hiercal.studies import calibration
+        """Verdict on each quantity of each arm; see `hiercal.studies._calibration.verdicts`."""
+        from hiercal.studies import _calibration
 
-        return calibration.verdicts(self, alpha=alpha, power=power)
+        return _calibration.verdicts(self, alpha=alpha, power=power)
 
     def coverage(self) -> pd.DataFrame:
-        """Coverage of central intervals and HDIs; see `hiercal.studies.calibration.coverage`."""
-        from hiercal.studies import calibration
+        """Coverage of central intervals and HDIs; see `hiercal.studies._calibration.coverage`."""
+        from hiercal.studies import _calibration
 
-        return calibration.coverage(self)
+        return _calibration.coverage(self)
 
     def bias(self) -> pd.DataFrame:
-        """Posterior means against the exact arm's; see `hiercal.studies.calibration.bias`."""
-        from hiercal.studies import calibration
+        """Posterior means against the exact arm's; see `hiercal.studies._calibration.bias`."""
+        from hiercal.studies import _calibration
 
-        return calibration.bias(self)
+        return _calibration.bias(self)
 
     def groups(self) -> pd.DataFrame:
-        """Pooled ranks of the group effects; see `hiercal.studies.calibration.groups`."""
-        from hiercal.studies import calibration
+        """Pooled ranks of the group effects; see `hiercal.studies._calibration.groups`."""
+        from hiercal.studies import _calibration
 
-        return calibration.groups(self)
+        return _calibration.groups(self)
 
     def export(self) -> None:
         """Write the tables, the ArviZ store and the figures from the records."""
-        from hiercal.studies import calibration
+        from hiercal.studies import _calibration
 
-        for name, table in calibration.tables(self).items():
+        for name, table in _calibration.tables(self).items():
             table.to_csv(self.folder / f"{name}.csv", index=False, lineterminator="\n")
         self._export_pit()
         from hiercal.plots import save
 
-        for name, figure in calibration.figures(self).items():
+        for name, figure in _calibration.figures(self).items():
             save(figure, self.folder / "figures", name)
 
     def write_records(self, journal: Journal, study: Study) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hiercal import Result, Study, fitter, story
-from hiercal.studies import calibration
+from hiercal.studies import _calibration
 
 COLUMNS = {
     "arm",
@@ -121,7 +121,7 @@ def test_bias_is_measured_against_the_exact_arm(tmp_path):
     shifted = (records["arm"] == other) & (records["quantity"] == "tau")
     records.loc[shifted, "mean"] += 1
     records.to_parquet(tmp_path / "records.parquet")
-    bias = calibration.bias(result)
+    bias = _calibration.bias(result)
     assert bias["n"].tolist() == [90, 30, 30, 30]
     assert ((bias["bias"] - 1).abs() < 4 * bias["se"]).all()
     assert bias["se"].iloc[0] < 0.1

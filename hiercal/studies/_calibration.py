@@ -1,0 +1,318 @@
+"""What every run is summarised by: verdicts, coverage, bias of the scale, strata, and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiercal.sbc import coverage as intervals
+from hiercal.sbc import pooled, uniformity
+from hiercal.sbc import verdict as rule
+from hiercal.studies._strata import strata
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from hiercal.plots.funnel import FunnelDraws
+    from hiercal.studies._result import Result
+
+CENTRAL_LEVELS = (0.5, 0.8, 0.9)
+SCALE_BINS = 3
+NO_DRAWS = {"scale": ()}
+OVERLAID, SCATTERED = 12, 5
+"""Quantities that a figure with a panel each, or a column each, shows."""
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """The study's tables by name."""
+    made = {
+        "verdicts": verdicts(result),
+        "coverage": coverage(result),
+        "bias": bias(result),
+        "strata": strata(result),
+    }
+    if result.summarises_groups:
+        made["groups"] = groups(result)
+    return {name: table for name, table in made.items() if len(table)}
+
+
+def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.DataFrame:
+    """Test every quantity of every arm, as one family.
+
+    Parameters
+    ----------
+    result : Result
+    alpha : float
+        Family-wise level over all quantities and arms (Holm 1979).
+    power : float
+        Power at which the detectable errors are stated.
+
+    Returns
+    -------
+    DataFrame
+        A row per arm and quantity: ``n`` completed fits, ``n_failed``; p-values of the ECDF test
+        and of the smooth test, their combination ``p``, and ``p_holm`` over the family, also with
+        failed fits ranked worst and best; ``low_ess``, the share of fits whose bulk ESS is below
+        the draws ranked; ``verdict`` and its ``reason``; and the smallest shift (in posterior sds)
+        and scale error (ratio of sds) that would have been detected with the stated power.
+    """
+    import pandas as pd
+
+    records = result.columns(
+        "arm", "quantity", "status", "rank", "rank_effective", "max_rank", "ess_bulk"
+    )
+    keys, hypotheses = [], []
+    for arm, quantity, rows in _cells(records):
+        done = rows[(rows["status"] == "ok").to_numpy()]
+        keys.append({"arm": arm, "quantity": quantity})
+        hypotheses.append(
+            rule.Hypothesis(
+                ranks=done["rank"].to_numpy(dtype=np.int64),
+                effective_ranks=done["rank_effective"].to_numpy(dtype=np.int64),
+                n_failed=len(rows) - len(done),
+                ess_bulk=done["ess_bulk"].to_numpy(),
+                max_rank=int(rows["max_rank"].iloc[0]),
+            )
+        )
+    found = rule.verdicts(hypotheses, alpha=alpha, power=power)
+    return pd.DataFrame(
+        [key | dataclasses.asdict(verdict) for key, verdict in zip(keys, found, strict=True)]
+    )
+
+
+def coverage(result: Result) -> pd.DataFrame:
+    """Coverage of central intervals and of the highest-density interval.
+
+    Returns
+    -------
+    DataFrame
+        A row per arm, quantity and interval: the ``level`` that a correct posterior reaches, the
+        completed fits ``n`` and those that ``covered`` the truth, ``coverage`` with its exact 95 %
+        limits ``lower`` and ``upper`` (Clopper and Pearson 1934), and the two-sided binomial
+        ``p``, uncorrected. Central intervals are those of order statistics, whose level is exact;
+        the HDI's is that of as many independent normal draws as the median bulk ESS.
+    """
+    import pandas as pd
+
+    records = result.columns(
+        "arm",
+        "quantity",
+        "status",
+        "rank",
+        "max_rank",
+        "truth",
+        "hdi_lower",
+        "hdi_upper",
+        "ess_bulk",
+    )
+    nominal = result.manifest["study"]["level"]
+    rows = []
+    for arm, quantity, cell in _cells(records[(records["status"] == "ok").to_numpy()]):
+        n, max_rank = len(cell), int(cell["max_rank"].iloc[0])
+        rank = cell["rank"].to_numpy(dtype=np.int64)
+        for level in CENTRAL_LEVELS:
+            k = round((1 - level) * (max_rank + 1) / 2)
+            covered = int(((rank >= k) & (rank <= max_rank - k)).sum())
+            rows.append((arm, quantity, "central", 1 - 2 * k / (max_rank + 1), n, covered))
+        truth = cell["truth"].to_numpy()
+        inside = (cell["hdi_lower"].to_numpy() <= truth) & (truth <= cell["hdi_upper"].to_numpy())
+        ess = _two_digits(float(cell["ess_bulk"].median()))
+        reached = intervals.hdi_level(ess, nominal)
+        rows.append((arm, quantity, f"hdi {nominal:g}", reached.level, n, int(inside.sum())))
+    columns = ["arm", "quantity", "interval", "level", "n", "covered"]
+    table = pd.DataFrame(rows, columns=columns)
+    if table.empty:
+        return table
+    table["coverage"] = table["covered"] / table["n"]
+    counts = table["covered"].to_numpy(), table["n"].to_numpy()
+    table["lower"], table["upper"] = intervals.clopper_pearson(*counts)
+    table["p"] = intervals.coverage_p(*counts, table["level"].to_numpy())
+    return table
+
+
+def bias(result: Result) -> pd.DataFrame:
+    """Posterior mean of the between-group scale minus that of the ``exact`` arm, by the truth.
+
+    Both arms met the same data, so shrinkage, which is not an error, cancels: what is left is the
+    sampler's own bias (and the Monte Carlo error of both). Failed fits are left out and counted.
+
+    Returns
+    -------
+    DataFrame
+        A row per arm and range of the true scale: ``bias``, its standard error ``se``, ``n`` pairs
+        and ``n_failed``. Empty without an exact arm.
+    """
+    import pandas as pd
+
+    records = result.columns("arm", "simulation", "quantity", "truth", "mean")
+    rows = []
+    for story, role in result.manifest["roles"].items():
+        own = records[(records["quantity"] == role["scale"]).to_numpy()]
+        means = own.pivot(index="simulation", columns="arm", values="mean")
+        exact = f"{story}/exact"
+        if exact not in means:
+            continue
+        truth = own[own["arm"] == exact].set_index("simulation")["truth"]
+        edges = np.quantile(truth, np.linspace(0, 1, SCALE_BINS + 1))
+        ranges = [(edges[0], edges[-1]), *itertools.pairwise(edges)]
+        for arm in result.manifest["arms"]:
+            if arm == exact or arm not in means or not arm.startswith(f"{story}/"):
+                continue
+            difference = means[arm] - means[exact]
+            for low, high in ranges:
+                here = difference[(truth >= low) & (truth <= high)]
+                pairs = here.dropna()
+                se = pairs.std() / np.sqrt(len(pairs)) if len(pairs) > 1 else np.nan
+                rows.append(
+                    {
+                        "arm": arm,
+                        "quantity": role["scale"],
+                        "truth_from": low,
+                        "truth_to": high,
+                        "n": len(pairs),
+                        "n_failed": len(here) - len(pairs),
+                        "bias": pairs.mean(),
+                        "se": se,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def groups(result: Result) -> pd.DataFrame:
+    """Test the pooled ranks of all single group effects, with ``groups = "summary"``.
+
+    Returns
+    -------
+    DataFrame
+        A row per arm: completed fits ``n``, ``n_failed``, ``n_groups``; ``p`` of
+        `hiercal.sbc.pooled.pooled_test` and ``p_holm`` over the arms, both of the completed fits
+        and NaN without one or without group effects; and the worst ``ess_bulk_min`` and
+        ``r_hat_max`` of any quantity or group effect in any fit. Where that ESS is below the draws
+        ranked, autocorrelation alone can make p small.
+    """
+    import pandas as pd
+
+    fits, ranks = result.fits, result.group_ranks
+    rows = []
+    for arm in result.manifest["arms"]:
+        of_arm = fits[(fits["arm"] == arm).to_numpy()]
+        own = ranks[(ranks["arm"] == arm).to_numpy()]
+        n_failed = int(of_arm["error"].notna().sum())
+        p = np.nan
+        if len(own):
+            covariances = np.stack(own["covariance"].to_list())
+            order = pooled.ORDER
+            p = pooled.pooled_test(
+                np.stack(own["counts"].to_list()), covariances.reshape(-1, order, order)
+            ).p
+        rows.append(
+            {
+                "arm": arm,
+                "n": len(of_arm) - n_failed,
+                "n_failed": n_failed,
+                "n_groups": result.manifest["roles"][arm.partition("/")[0]]["n_groups"],
+                "p": p,
+                "ess_bulk_min": of_arm["ess_bulk_min"].min(),
+                "r_hat_max": of_arm["r_hat_max"].max(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table.insert(5, "p_holm", uniformity.holm(table["p"].to_numpy()))
+    return table
+
+
+def figures(result: Result) -> dict[str, Figure]:
+    """The study's figures by name; names of several stories' figures end in the story."""
+    from hiercal import plots
+    from hiercal.plots.group_ranks import group_ranks
+
+    made: dict[str, Figure] = {}
+    several = len(result.manifest["roles"]) > 1
+    records = result.columns(
+        "arm", "simulation", "quantity", "status", "truth", "rank", "max_rank", "mean", "sd"
+    )
+    for story in result.manifest["roles"]:
+        arms = [arm for arm in result.manifest["arms"] if arm.startswith(f"{story}/")]
+        own = records[records["arm"].isin(arms).to_numpy()] if several else records
+        names = list(own["quantity"].unique())
+        overlaid = names if len(names) <= OVERLAID else _representative(names)[:OVERLAID]
+        scattered = _representative(names)[:SCATTERED]
+        end = f"-{story}" if several else ""
+        made[f"ranks{end}"] = plots.rank_histogram(own, scattered)
+        made[f"ecdf{end}"] = plots.ecdf_difference(own, overlaid)
+        made[f"coverage{end}"] = plots.coverage(own, overlaid)
+        made[f"recovery{end}"] = plots.recovery(own, scattered)
+        if result.summarises_groups:
+            pooled_ranks = result.group_ranks
+            made[f"group_ranks{end}"] = group_ranks(
+                pooled_ranks[pooled_ranks["arm"].isin(arms).to_numpy()],
+                result.manifest["simulations"],
+                arms,
+                parameter=result.manifest["roles"][story]["groups"],
+            )
+        panels, titles = _funnel_panels(result, story, arms)
+        if titles:
+            role = result.manifest["roles"][story]
+            labels = [plots.quantity_label(role[key]) for key in ("scale", "first_group")]
+            made[f"funnel{end}"] = plots.funnel(
+                panels, titles, scale_label=f"{labels[0]} (log scale)", group_label=labels[1]
+            )
+    return made
+
+
+def _cells(records: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Rows of each arm and quantity, in the order of the study."""
+    for arm in records["arm"].cat.categories:
+        own = records[(records["arm"] == arm).to_numpy()]
+        for quantity in records["quantity"].cat.categories:
+            rows = own[(own["quantity"] == quantity).to_numpy()]
+            if len(rows):
+                yield arm, quantity, rows
+
+
+def _representative(names: list[str]) -> list[str]:
+    """Scalars, and the first of each vector."""
+    firsts: dict[str, str] = {}
+    for name in names:
+        firsts.setdefault(name.partition("[")[0], name)
+    return list(firsts.values())
+
+
+def _two_digits(x: float) -> int:
+    """Rounded to two significant digits, so that levels of similar sizes are computed once."""
+    return int(float(f"{max(x, 10.0):.2g}"))
+
+
+def _funnel_panels(
+    result: Result, story: str, arms: list[str]
+) -> tuple[list[list[FunnelDraws]], list[str]]:
+    """Panels, a row for each data set and a column for each arm that fitted them all; titles."""
+    kept = result.draws()
+    data_sets = list(dict.fromkeys(data for arm, data in kept if arm in arms))
+    columns = [
+        arm for arm in arms if all(len(kept.get((arm, d), NO_DRAWS)["scale"]) for d in data_sets)
+    ]
+    rows: list[list[FunnelDraws]] = []
+    titles = []
+    for data in data_sets if columns else []:
+        known = kept[columns[0], data].get("truth")
+        truth = None if known is None else (float(known[0]), float(known[1]))
+        titles.append(f"Simulation {data}" if data.isdigit() else "Real data")
+        rows.append(
+            [
+                {
+                    "scale": kept[arm, data]["scale"],
+                    "group": kept[arm, data]["group"],
+                    "diverging": kept[arm, data]["diverging"],
+                    "title": arm.partition("/")[2],
+                    "truth": truth,
+                }
+                for arm in columns
+            ]
+        )
+    return rows, titles
