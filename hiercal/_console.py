@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from hiercal.studies import Result
 
 STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
-CLAIM_STYLES = {"confirmed": "green", "refuted": "bold red", "undecided": "yellow"}
+CLAIM_STYLES = {
+    "holds": "green",
+    "fails": "bold red",
+    "holds in a regime": "cyan",
+    "undecided": "yellow",
+}
 TICKS = {True: "✓", False: "✗"}
 TAILS = (0.055, 0.945)
 WIDTHS = {"arm": 31, "verdict": 13}
@@ -138,14 +143,14 @@ def show_result(result: Result, every: bool = False) -> bool:
 
 
 def show_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> bool:
-    """Print what a named study found; return whether any of its claims is refuted."""
+    """Print what a named study found; return whether any of its claims fails."""
     out = console()
     claims = tables.get("claims")
     if claims is not None:
         out.print(_claim_table(claims))
     out.print("Tables: " + ", ".join(f"{n}.csv ({len(t)} rows)" for n, t in tables.items()))
     out.print(f"All tables and figures: {folder}")
-    return claims is not None and bool((claims["verdict"] == "refuted").any())
+    return claims is not None and bool((claims["verdict"] == "fails").any())
 
 
 def show_claims(claims: pd.DataFrame) -> None:

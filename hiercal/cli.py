@@ -87,7 +87,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     help="Its scheduler file, on a shared disk.",
 )
 @click.option(
-    "--check", is_flag=True, help="Exit with 1 if an arm is miscalibrated, or a claim refuted."
+    "--check", is_flag=True, help="Exit with 1 if an arm is miscalibrated, or a claim fails."
 )
 @click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
 def run(
@@ -129,8 +129,8 @@ def run(
     try:
         if isinstance(study, Experiment):
             tables = run_experiment(study, folder, say=click.echo, **where)
-            refuted = _console.show_tables(tables, folder)
-            if check and refuted:
+            failing = _console.show_tables(tables, folder)
+            if check and failing:
                 sys.exit(1)
             return
         result = study.run(folder, **where)

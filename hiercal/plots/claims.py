@@ -7,7 +7,12 @@ from matplotlib.lines import Line2D
 
 from hiercal.plots._style import BAND, DOUBLE, INK, OUTSIDE, SMALL_SIZE, style, text_width
 
-VERDICTS = {"confirmed": ("#117733", "o"), "refuted": (OUTSIDE, "X"), "undecided": (BAND, "s")}
+VERDICTS = {
+    "holds": ("#117733", "o"),
+    "holds in a regime": ("#332288", "D"),
+    "fails": (OUTSIDE, "X"),
+    "undecided": (BAND, "s"),
+}
 _ROW, _TOP, _BOTTOM = 0.19, 0.35, 0.45
 _END = 1000.0
 
@@ -27,7 +32,7 @@ def claims(table: pd.DataFrame) -> Figure:
 
     Examples
     --------
-    >>> row = {"claim": "C01", "says": "2 > 1", "verdict": "confirmed", "margin": 1.0, "se": 0.1}
+    >>> row = {"claim": "C01", "says": "2 > 1", "verdict": "holds", "margin": 1.0, "se": 0.1}
     >>> len(claims(pd.DataFrame([row])).axes)
     1
     """
@@ -62,7 +67,7 @@ def claims(table: pd.DataFrame) -> Figure:
             Line2D([], [], linestyle="none", marker=marker, color=colour, label=verdict)
             for verdict, (colour, marker) in VERDICTS.items()
         ]
-        figure.legend(handles=handles, loc="upper center", ncols=3, labelcolor=INK)
+        figure.legend(handles=handles, loc="upper center", ncols=4, labelcolor=INK)
     return figure
 
 

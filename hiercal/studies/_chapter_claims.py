@@ -124,6 +124,7 @@ def _alpha(tables: Mapping[str, pd.DataFrame]) -> Finding:
 CLAIMS = (
     Claim(
         "C03",
+        "L497 to L505, L508",
         "Shrinkage weights are sigma^2 / (sigma^2 + tau^2), and the estimates follow from them.",
         "Every printed weight and estimate at mu = 8, tau = 6 is the formula's to within half a "
         "unit of the last digit printed.",
@@ -131,6 +132,7 @@ CLAIMS = (
     ),
     Claim(
         "C04",
+        "L506",
         "Real shrinkage is stronger than the plug-in formula's, as tau is uncertain and skewed.",
         "Every school's exact posterior mean retains a smaller share of the school's deviation "
         "from the mean than the plug-in estimate at mu = 8, tau = 6.",
@@ -138,12 +140,14 @@ CLAIMS = (
     ),
     Claim(
         "C05",
+        "L154 to L163",
         "The printed Eight Schools posterior means are those of the stated model.",
         "The root mean square of printed minus exact means is below 0.05 posterior sd.",
         _printed_means,
     ),
     Claim(
         "C14",
+        "L222 to L225",
         "Replicated standard deviations match the standard errors.",
         "The exact sd of replicated effects exceeds the standard error by less than 10 % in every "
         "school.",
@@ -151,6 +155,7 @@ CLAIMS = (
     ),
     Claim(
         "C15",
+        "L295 to L301",
         "The printed survey posterior: alpha has mean 10.32 under Exponential(1).",
         "The exact posterior mean of alpha, with the printed counts, is within 4 Monte Carlo "
         "standard errors of the printed one.",

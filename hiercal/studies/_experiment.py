@@ -87,15 +87,27 @@ class Experiment(ABC):
         Returns
         -------
         DataFrame
-            A row per claim: ``claim, study, says, rule`` and the fields of a `Finding`.
+            A row per claim: ``claim, study, source, says, rule, fixed``, the fields of a `Finding`,
+            and ``tells_apart`` and ``times_the_data`` of it.
         """
         import pandas as pd
 
-        rows = [
-            {"claim": claim.id, "study": self.name, "says": claim.says, "rule": claim.rule}
-            | dataclasses.asdict(judge(claim, tables))
-            for claim in self.claims
-        ]
+        rows = []
+        for claim in self.claims:
+            finding = judge(claim, tables)
+            rows.append(
+                {
+                    "claim": claim.id,
+                    "study": self.name,
+                    "source": claim.source,
+                    "says": claim.says,
+                    "rule": claim.rule,
+                    "fixed": claim.fixed,
+                    **dataclasses.asdict(finding),
+                    "tells_apart": finding.tells_apart,
+                    "times_the_data": finding.times_the_data,
+                }
+            )
         return pd.DataFrame(rows)
 
     @classmethod
@@ -180,7 +192,7 @@ def run(
         for name, table in experiment.tables(results, say).items()
     }
     if experiment.claims:
-        tables[CLAIMS] = _written(experiment.judged(tables), folder / f"{CLAIMS}.csv")
+        tables[CLAIMS] = judge_again(experiment, tables, folder)
     for name, text in experiment.texts(tables).items():
         replace(folder / name, text)
     say(f"{experiment.name}: figures")
@@ -188,6 +200,22 @@ def run(
         save(figure, folder / "figures", name)
     note(complete=True)
     return tables
+
+
+def judge_again(experiment: Experiment, tables: Tables, folder: Path) -> pd.DataFrame:
+    """Judge the claims by tables as written, and write ``claims.csv``."""
+    path = folder / f"{CLAIMS}.csv"
+    evidence = {name: table for name, table in tables.items() if name != CLAIMS}
+    _written(experiment.judged(evidence), path)
+    return read_claims(path)
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """A table of claims, with empty text where there is no remark."""
+    import pandas as pd
+
+    texts = ("measure", "remark", "where")
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, "str")).fillna(dict.fromkeys(texts, ""))
 
 
 def _written(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -231,7 +259,10 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
         raise FileNotFoundError(
             f"{folder}: {manifest['experiment']} has not ended: run the same command again to go on"
         )
-    return {table.stem: pd.read_csv(table) for table in sorted(folder.glob("*.csv"))}
+    return {
+        path.stem: read_claims(path) if path.stem == CLAIMS else pd.read_csv(path)
+        for path in sorted(folder.glob("*.csv"))
+    }
 
 
 def finished(experiment: Experiment, folder: Path) -> bool:

@@ -71,6 +71,7 @@ def _agrees(tables: Mapping[str, pd.DataFrame]) -> Finding:
 CLAIMS = (
     Claim(
         "C25",
+        "L438 to L440",
         "REML often gives exactly zero when tau is near zero, and its plug-in intervals "
         "understate uncertainty, most for fewer than 10 groups.",
         "With fewer than 10 groups and tau of at most 5 points REML is exactly 0 in more than "
@@ -81,6 +82,7 @@ CLAIMS = (
     ),
     Claim(
         "C27",
+        "L441",
         "Hierarchical Bayes and REML agree for moderate to large numbers of groups.",
         "With tau from its prior, at each number of groups from 20 up, REML's tau lies within "
         "half a posterior sd of the posterior mean (root mean square over data sets), the "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiercal.studies import _experiment
+from hiercal.studies._claims import VERDICTS
 from hiercal.studies._experiment import CLAIMS, Experiment, Say
 from hiercal.studies._manifest import replace
 
@@ -54,9 +56,11 @@ def ledger(
         folder = out / f"{experiment.name}{end}"
         if _experiment.finished(experiment, folder):
             say(f"{experiment.name}: taken from {folder}")
+            tables = _experiment.read_tables(folder) or {}
+            parts.append(_experiment.judge_again(experiment, tables, folder))
         else:
-            _experiment.run(experiment, folder, say=say, **where)
-        parts.append(pd.read_csv(folder / f"{CLAIMS}.csv", keep_default_na=False))
+            tables = _experiment.run(experiment, folder, say=say, **where)
+            parts.append(tables[CLAIMS])
     table = pd.concat(parts, ignore_index=True).sort_values("claim", kind="stable")
     table = table.reset_index(drop=True)
     table.to_csv(out / f"claims{end}.csv", index=False, lineterminator="\n")
@@ -66,37 +70,86 @@ def ledger(
         for study in dict.fromkeys(table["study"])
         for path in sorted((out / f"{study}{end}" / "figures").glob("*.png"))
     ]
-    replace(out / f"claims{end}.md", page(table, pictures, quick))
+    minutes = {
+        study: json.loads((out / f"{study}{end}" / "manifest.json").read_text())["seconds"] / 60
+        for study in table["study"].unique()
+    }
+    replace(out / f"claims{end}.md", page(table, pictures, quick, minutes))
     return table
 
 
-def page(table: pd.DataFrame, pictures: Sequence[str] = (), quick: bool = False) -> str:
-    """The ledger in Markdown, with pictures by their paths from the page."""
+def page(
+    table: pd.DataFrame,
+    pictures: Sequence[str] = (),
+    quick: bool = False,
+    minutes: Mapping[str, float] | None = None,
+) -> str:
+    """The ledger in Markdown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per claim, as `ledger` returns it.
+    pictures : sequence of str
+        Their paths from the page.
+    quick : bool
+        Whether the claims were tested at the size of ``--quick``.
+    minutes : mapping of str to float
+        How long each study took, for the cost of a decisive run.
+    """
     counts = table["verdict"].value_counts()
-    found = ", ".join(f"{counts.get(v, 0)} {v}" for v in ("confirmed", "refuted", "undecided"))
+    found = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
     command = "hiercal claims --quick" if quick else "hiercal claims"
     lines = [
         "# Claims of the textbook and the article\n",
-        f"Written by `{command}`: {len(table)} claims, {found}. The rules were fixed before the "
-        "full runs. An effect has to pass its bound by three Monte Carlo standard errors, "
-        "which chance alone does once in 740 claims at the bound; otherwise the claim is "
-        "undecided.\n",
-        "| | claim | verdict | effect (se) | bound | of | remark | study |",
-        "|---|---|---|---:|---:|---|---|---|",
+        f"Written by `{command}`: {len(table)} claims, {found}.\n",
+        "L is a line of the textbook's chapter, A one of the article. An effect has to pass its "
+        "bound by three Monte Carlo standard errors (se), which chance alone does once in 740 "
+        "claims at the bound. Where one of several effects is enough for a verdict, it has to pass "
+        "by more, so that this holds for the whole claim. *Told apart* is the distance from the "
+        "bound that the study would have told apart with a power of 90 %. Everything between is "
+        "undecided. Below the table, each rule says when it was fixed.\n",
+        "| | source | claim | verdict | effect (se) | bound | told apart | of | remark | study |",
+        "|---|---|---|---|---:|---:|---:|---|---|---|",
     ]
     for row in table.to_dict("records"):
-        error = f"({_number(row['se'])})" if row["se"] else "(exact)"
-        lines.append(
-            f"| {row['claim']} | {row['says']} | **{row['verdict']}** | "
-            f"{_number(row['effect'])} {error} | {_number(row['bound'])} | "
-            f"{row['measure']} | {row['remark']} | {row['study']} |"
+        exact = row["se"] == 0
+        error = "(exact)" if exact else f"({_number(row['se'])})"
+        cells = (
+            row["claim"],
+            row["source"],
+            row["says"],
+            f"**{row['verdict']}**",
+            f"{_number(row['effect'])} {error}",
+            _number(row["bound"]),
+            "any" if exact else _number(row["tells_apart"]),
+            row["measure"],
+            _remark(row, minutes or {}),
+            row["study"],
         )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     lines.append("\n## Rules\n")
-    lines += [f"- **{row['claim']}**: {row['rule']}" for row in table.to_dict("records")]
+    lines += [
+        f"- **{row['claim']}** (fixed {row['fixed']}): {row['rule']}"
+        for row in table.to_dict("records")
+    ]
     if pictures:
         lines.append("\n## Figures\n")
         lines += [f"![{path}]({path})\n" for path in pictures]
     return "\n".join(lines) + "\n"
+
+
+def _remark(row: Mapping[str, Any], minutes: Mapping[str, float]) -> str:
+    """The remark, with where a regime is shown and what a decisive run would cost."""
+    said = [str(row["remark"])]
+    if row["where"]:
+        said.append(f"Shown by {row['where']} of {row['study']}.")
+    times = row["times_the_data"]
+    if row["verdict"] == "undecided" and row["se"] > 0 and times < 1e4:
+        took = minutes.get(row["study"])
+        of = f" of {max(1, round(took))} min" if took else ""
+        said.append(f"Decided by about {_number(float(f'{times:.1g}'))} times this run{of}.")
+    return " ".join(filter(None, said))
 
 
 def _number(x: float) -> str:

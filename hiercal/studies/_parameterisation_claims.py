@@ -120,6 +120,7 @@ def _small_alpha(tables: Mapping[str, pd.DataFrame]) -> Finding:
 CLAIMS = (
     Claim(
         "C12",
+        "L424",
         "Centred is better with abundant data per group and tau far from zero, non-centred "
         "with sparse data or tau near zero.",
         "In every library the worst bulk ESS per gradient is higher centred where observations "
@@ -129,6 +130,7 @@ CLAIMS = (
     ),
     Claim(
         "C13",
+        "L447, L452",
         "The non-centred model should be the default.",
         "In every library its worst case over the map is better: the least worst bulk ESS per "
         "thousand gradients of any cell (geometric mean), and the largest bias of tau, in "
@@ -137,6 +139,7 @@ CLAIMS = (
     ),
     Claim(
         "C33",
+        "",
         "The concentration alpha of the survey is hard to learn, and small alpha breaks centred "
         "samplers.",
         "Hard to learn: less than half of the prior variance of alpha is gone in the exact "

@@ -65,12 +65,14 @@ def _small(tables: Mapping[str, pd.DataFrame]) -> Finding:
 CLAIMS = (
     Claim(
         "C19",
+        "L367 to L380",
         "LOO ranks partial pooling first, then no, then complete pooling on Eight Schools.",
         "The exact leave-one-out elpd of Rubin's data falls in that order.",
         _order,
     ),
     Claim(
         "C20",
+        "L382",
         "Small differences of elpd mean too little data to tell the models apart.",
         "With 8 groups and tau from its prior, where the first two models differ by less than "
         "2 standard errors of their difference, the first is the right one (highest expected "

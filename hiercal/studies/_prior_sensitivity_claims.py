@@ -78,11 +78,13 @@ def _trouble(tables: Mapping[str, pd.DataFrame]) -> Finding:
         who = f"{NAMES[row['library']]} {row['model'].replace('non', 'non-')}"
         parts.append(
             either(
-                above(
-                    row["divergences_more"], row["divergences_more_se"], 1.0,
-                    f"further divergent draws per thousand, {who}",
-                ),
-                below(row["ess_ratio"], row["ess_ratio_se"], 0.9, f"ratio of worst ESS, {who}"),
+                [
+                    above(
+                        row["divergences_more"], row["divergences_more_se"], 1.0,
+                        f"further divergent draws per thousand, {who}",
+                    ),
+                    below(row["ess_ratio"], row["ess_ratio_se"], 0.9, f"ratio of worst ESS, {who}"),
+                ]
             )
         )  # fmt: skip
         said.append(f"{who} {row['divergences_more']:+.1f} and {row['ess_ratio']:.2f}")
@@ -101,6 +103,7 @@ def _wrong_priors(tables: Mapping[str, pd.DataFrame]) -> Finding:
 CLAIMS = (
     Claim(
         "C23",
+        "L416",
         "With fewer than five groups tau is dominated by its prior.",
         "For every J below 5 of the study, at Rubin's standard errors and at a tenth of them, "
         "less than half of the prior variance of tau is gone in the exact posterior under the "
@@ -109,6 +112,7 @@ CLAIMS = (
     ),
     Claim(
         "C24",
+        "L431, L432",
         "A prior on tau too near zero over-shrinks, and one too diffuse gives sampling trouble.",
         "Too near zero: with eight schools, under the prior with the least 94.5 % quantile, the "
         "regression of true on estimated effects, both from their data set's mean, has a slope "

@@ -28,7 +28,7 @@ def timed(power, noise=0.01, fitter="numpyro"):
 
 @pytest.mark.parametrize(
     ("power", "noise", "verdict"),
-    [(1.0, 0.01, "confirmed"), (1.5, 0.01, "refuted"), (1.1, 0.3, "undecided")],
+    [(1.0, 0.01, "holds"), (1.5, 0.01, "fails"), (1.1, 0.3, "undecided")],
 )
 def test_how_cost_grows(power, noise, verdict):
     table = timed(power, noise)
@@ -39,11 +39,11 @@ def test_how_cost_grows(power, noise, verdict):
 
 def test_exact_draws_are_not_what_the_claim_is_about():
     both = pd.concat([timed(1.0), timed(2.0, fitter="exact")])
-    assert judge(RULES["C28"], {"scaling": both}).verdict == "confirmed"
+    assert judge(RULES["C28"], {"scaling": both}).verdict == "holds"
 
 
 @pytest.mark.parametrize(
-    ("steps", "verdict"), [((7, 15), "confirmed"), ((7, 40), "refuted"), ((7, 20), "undecided")]
+    ("steps", "verdict"), [((7, 15), "holds"), ((7, 40), "fails"), ((7, 20), "undecided")]
 )
 def test_how_long_trajectories_are(steps, verdict):
     table = pd.DataFrame({"story": ["a", "b"], "library": "pymc", "steps": steps, "steps_se": 0.5})

@@ -27,6 +27,7 @@ class Coins(Experiment):
     claims: ClassVar = (
         Claim(
             "C99",
+            "L1",
             "Coins show heads.",
             "More than half of all flips.",
             lambda tables: above(tables["heads"]["share"].iloc[0], 0.05, 0.5, "share of heads"),

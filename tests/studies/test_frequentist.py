@@ -270,10 +270,10 @@ def intervals_table(*coverage: float) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("share", "coverage", "verdict"),
     [
-        (0.5, (0.75, 0.8, 0.86), "confirmed"),
-        (0.1, (0.75, 0.8, 0.86), "refuted"),  # rarely 0
-        (0.5, (0.89, 0.8, 0.86), "refuted"),  # wide enough
-        (0.5, (0.75, 0.84, 0.81), "refuted"),  # worse with more groups
+        (0.5, (0.75, 0.8, 0.86), "holds"),
+        (0.1, (0.75, 0.8, 0.86), "fails"),  # rarely 0
+        (0.5, (0.89, 0.8, 0.86), "fails"),  # wide enough
+        (0.5, (0.75, 0.84, 0.81), "fails"),  # worse with more groups
         (0.5, (0.75, 0.84, 0.845), "undecided"),
     ],
 )
@@ -301,9 +301,9 @@ def agreement_table(tau: float, effects: float, width: float) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("differences", "verdict"),
     [
-        ((0.3, 0.1, -0.01), "confirmed"),
-        ((0.7, 0.1, -0.01), "refuted"),
-        ((0.3, 0.1, -0.12), "refuted"),
+        ((0.3, 0.1, -0.01), "holds"),
+        ((0.7, 0.1, -0.01), "fails"),
+        ((0.3, 0.1, -0.12), "fails"),
         ((0.3, 0.24, -0.01), "undecided"),
     ],
 )

@@ -47,7 +47,7 @@ def test_tables_hold_every_arm_and_account_for_every_fit(ran):
 def test_what_is_not_in_the_sweep_is_not_judged(ran):
     study, tables = ran
     judged = study.judged(tables).set_index("claim")
-    assert set(judged["verdict"]) <= {"confirmed", "refuted", "undecided"}
+    assert set(judged["verdict"]) <= {"holds", "fails", "undecided"}
     narrow = dict(tables)
     narrow["sampling"] = narrow["sampling"].query("target_accept != 0.9")
     assert judge(CLAIMS["C07"], narrow).remark.startswith("Not measured")
@@ -80,7 +80,7 @@ def sampling_table(low, high, model="centred", place=0.1, share=0.9):
 
 
 @pytest.mark.parametrize(
-    ("bias", "verdict"), [(0.4, "refuted"), (-0.4, "confirmed"), (0.03, "undecided")]
+    ("bias", "verdict"), [(0.4, "fails"), (-0.4, "holds"), (0.03, "undecided")]
 )
 def test_the_sign_of_the_bias(bias, verdict):
     assert judge(CLAIMS["C11"], {"bias": bias_table(bias)}).verdict == verdict
@@ -89,9 +89,9 @@ def test_the_sign_of_the_bias(bias, verdict):
 @pytest.mark.parametrize(
     ("low", "high", "bias", "verdict"),
     [
-        (30, 5, 0.4, "confirmed"),
-        (5, 30, 0.4, "refuted"),
-        (30, 5, -0.4, "refuted"),
+        (30, 5, 0.4, "holds"),
+        (5, 30, 0.4, "fails"),
+        (30, 5, -0.4, "fails"),
         (30, 5, 0.05, "undecided"),
     ],
 )
@@ -103,7 +103,7 @@ def test_what_a_higher_target_does(low, high, bias, verdict):
 
 
 @pytest.mark.parametrize(
-    ("place", "verdict"), [(0.1, "confirmed"), (0.5, "refuted"), (0.26, "undecided")]
+    ("place", "verdict"), [(0.1, "holds"), (0.5, "fails"), (0.26, "undecided")]
 )
 def test_where_divergences_sit(place, verdict):
     found = judge(CLAIMS["C09"], {"sampling": sampling_table(1, 1, place=place)})
@@ -111,7 +111,7 @@ def test_where_divergences_sit(place, verdict):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict"), [(6.0, "confirmed"), (20.0, "refuted"), (7.9, "undecided")]
+    ("ratio", "verdict"), [(6.0, "holds"), (20.0, "fails"), (7.9, "undecided")]
 )
 def test_the_ratio_of_effective_sample_sizes(ratio, verdict):
     ess = pd.DataFrame(

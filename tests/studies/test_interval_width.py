@@ -168,7 +168,7 @@ def trend(design, at_smallest, at_largest, se=0.01, prior=True):
 class TestJudges:
     @pytest.mark.parametrize(
         ("large", "se", "verdict"),
-        [(0.02, 0.01, "confirmed"), (0.15, 0.01, "refuted"), (0.02, 0.05, "undecided")],
+        [(0.02, 0.01, "holds"), (0.15, 0.01, "fails"), (0.02, 0.05, "undecided")],
     )
     def test_small_groups(self, large, se, verdict):
         rows = [trend("survey", 0.3, 0.01), trend("slopes", 0.3, large, se)]
@@ -178,11 +178,11 @@ class TestJudges:
 
     def test_a_reduction_that_grows_with_size_refutes(self):
         rows = [trend("survey", 0.01, 0.06)]
-        assert judge("C01", {"trend": pd.DataFrame(rows)}).verdict == "refuted"
+        assert judge("C01", {"trend": pd.DataFrame(rows)}).verdict == "fails"
 
     @pytest.mark.parametrize(
         ("reduction", "se", "verdict"),
-        [(0.2, 0.01, "confirmed"), (0.05, 0.01, "refuted"), (0.2, 0.02, "undecided")],
+        [(0.2, 0.01, "holds"), (0.05, 0.01, "fails"), (0.2, 0.02, "undecided")],
     )
     def test_survey(self, reduction, se, verdict):
         rows = [
@@ -199,7 +199,7 @@ class TestJudges:
 
     @pytest.mark.parametrize(
         ("times", "se", "verdict"),
-        [(28.0, 2.0, "confirmed"), (2.0, 0.1, "refuted"), (12.0, 2.0, "undecided")],
+        [(28.0, 2.0, "holds"), (2.0, 0.1, "fails"), (12.0, 2.0, "undecided")],
     )
     def test_far_more(self, times, se, verdict):
         rows = [
@@ -212,9 +212,9 @@ class TestJudges:
     @pytest.mark.parametrize(
         ("small", "large", "se", "verdict"),
         [
-            (0.3, 0.0, 0.01, "confirmed"),
-            (0.3, 0.12, 0.01, "refuted"),
-            (0.5, 0.0, 0.01, "refuted"),
+            (0.3, 0.0, 0.01, "holds"),
+            (0.3, 0.12, 0.01, "fails"),
+            (0.5, 0.0, 0.01, "fails"),
             (0.3, 0.0, 0.05, "undecided"),
         ],
     )

@@ -302,8 +302,8 @@ def test_the_tables_can_be_drawn_and_judged(tables):
         "schools", "mixture", "dominance", "groups", "order",
     }  # fmt: skip
     judged = JamesStein(**TINY).judged(tables).set_index("claim")
-    assert judged.loc["C06", "verdict"] == "refuted"
-    assert judged.loc["C26", "verdict"] == "refuted"
+    assert judged.loc["C06", "verdict"] == "fails"
+    assert judged.loc["C26", "verdict"] == "fails"
     assert judged.loc["C26", "effect"] == pytest.approx(1.0305, abs=5e-5)
 
 
@@ -314,8 +314,8 @@ def judge(claim, **frames):
 
 @pytest.mark.parametrize(
     ("variance", "squared_bias", "verdict"),
-    [(50.0, 20.0, "confirmed"), (99.0, 20.0, "undecided"), (110.0, 20.0, "refuted"),
-     (50.0, 45.0, "refuted")],
+    [(50.0, 20.0, "holds"), (99.0, 20.0, "undecided"), (110.0, 20.0, "fails"),
+     (50.0, 45.0, "fails")],
 )  # fmt: skip
 def test_between_no_and_complete_pooling(variance, squared_bias, verdict):
     values = {NO_POOLING: (100.0, 0.0), COMPLETE: (20.0, 40.0)}
@@ -335,7 +335,7 @@ def test_between_no_and_complete_pooling(variance, squared_bias, verdict):
 
 @pytest.mark.parametrize(
     ("share", "n", "verdict"),
-    [(1.0, 1000, "confirmed"), (1.0, 999, "undecided"), (0.999, 1000, "refuted")],
+    [(1.0, 1000, "holds"), (1.0, 999, "undecided"), (0.999, 1000, "fails")],
 )
 def test_one_data_set_out_of_order_refutes(share, n, verdict):
     rows = [
@@ -347,7 +347,7 @@ def test_one_data_set_out_of_order_refutes(share, n, verdict):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict"), [(0.9, "confirmed"), (1.0, "undecided"), (1.01, "refuted")]
+    ("ratio", "verdict"), [(0.9, "holds"), (1.0, "undecided"), (1.01, "fails")]
 )
 def test_one_configuration_decides_whether_james_stein_dominates(ratio, verdict):
     rows = [
@@ -363,7 +363,7 @@ def test_one_configuration_decides_whether_james_stein_dominates(ratio, verdict)
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict"), [(1.1, "confirmed"), (1.02, "undecided"), (0.9, "refuted")]
+    ("ratio", "verdict"), [(1.1, "holds"), (1.02, "undecided"), (0.9, "fails")]
 )
 def test_pooling_two_populations(ratio, verdict):
     rows = [

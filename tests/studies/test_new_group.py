@@ -134,9 +134,9 @@ class TestJudges:
     @pytest.mark.parametrize(
         ("ratio", "share", "se", "verdict"),
         [
-            (1.05, 0.97, 0.01, "confirmed"),
-            (0.99, 0.97, 0.01, "refuted"),
-            (1.05, 0.8, 0.01, "refuted"),
+            (1.05, 0.97, 0.01, "holds"),
+            (0.99, 0.97, 0.01, "fails"),
+            (1.05, 0.8, 0.01, "fails"),
             (1.05, 0.92, 0.01, "undecided"),
         ],
     )
@@ -153,10 +153,10 @@ class TestJudges:
     @pytest.mark.parametrize(
         ("beta_mean", "excess", "coverage", "verdict"),
         [
-            (4.0, 10.0, 0.7, "confirmed"),
-            (1.0, 10.0, 0.7, "refuted"),
-            (4.0, -10.0, 0.7, "refuted"),
-            (4.0, 10.0, 0.89, "refuted"),
+            (4.0, 10.0, 0.7, "holds"),
+            (1.0, 10.0, 0.7, "fails"),
+            (4.0, -10.0, 0.7, "fails"),
+            (4.0, 10.0, 0.89, "fails"),
             (2.6, 10.0, 0.7, "undecided"),
         ],
     )
@@ -180,8 +180,8 @@ class TestJudges:
     @pytest.mark.parametrize(
         ("unpooled", "hierarchical", "verdict"),
         [
-            (0.9, 0.1, "confirmed"),
-            (0.9, 0.8, "refuted"),
+            (0.9, 0.1, "holds"),
+            (0.9, 0.8, "fails"),
             (0.9, 0.19, "undecided"),
         ],
     )

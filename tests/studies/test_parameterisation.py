@@ -141,10 +141,10 @@ def ratio_tables(few=2.0, most=-3.0, near_zero=1.0):
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ({}, "confirmed"),
-        ({"most": 2.0}, "refuted"),
-        ({"few": -9.0}, "refuted"),
-        ({"near_zero": -9.0}, "refuted"),
+        ({}, "holds"),
+        ({"most": 2.0}, "fails"),
+        ({"few": -9.0}, "fails"),
+        ({"near_zero": -9.0}, "fails"),
         ({"most": -0.1}, "undecided"),
     ],
 )
@@ -156,7 +156,7 @@ def test_better_where(values, verdict):
 
 @pytest.mark.parametrize(
     ("ess", "bias", "verdict"),
-    [(8.0, 0.0, "confirmed"), (0.5, 0.0, "refuted"), (8.0, -0.9, "refuted"), (2.1, 0, "undecided")],
+    [(8.0, 0.0, "holds"), (0.5, 0.0, "fails"), (8.0, -0.9, "fails"), (2.1, 0, "undecided")],
 )
 def test_default_is_judged_by_its_worst_cell(ess, bias, verdict):
     cell = {
@@ -198,11 +198,11 @@ def survey_tables(contraction=0.2, small=0.5, large=0.0):
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ({}, "confirmed"),
-        ({"contraction": 0.7}, "refuted"),
+        ({}, "holds"),
+        ({"contraction": 0.7}, "fails"),
         ({"contraction": 0.51}, "undecided"),
-        ({"small": 0.0}, "refuted"),
-        ({"large": -0.9}, "refuted"),
+        ({"small": 0.0}, "fails"),
+        ({"large": -0.9}, "fails"),
         ({"small": 0.15}, "undecided"),
     ],
 )

@@ -152,8 +152,8 @@ def rubin_table(partial: float, no: float, complete: float) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("elpd", "verdict"),
     [
-        ((-30.8, -31.4, -31.9), "confirmed"),
-        ((-30.9, -33.8, -30.5), "refuted"),
+        ((-30.8, -31.4, -31.9), "holds"),
+        ((-30.9, -33.8, -30.5), "fails"),
         ((-31.0, -31.5, -31.5), "undecided"),
     ],
 )
@@ -165,7 +165,7 @@ def test_verdict_on_the_order(elpd, verdict):
 
 def test_verdict_on_the_order_of_exact_loo(tables):
     finding = PoolingChoice.claims[0].judge(tables)
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "fails"
     assert "complete -30.52, partial -30.92, no -33.83" in finding.remark
 
 
@@ -185,9 +185,9 @@ def right_table(small: float, large: float, se: float = 0.01) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("small", "large", "se", "verdict"),
     [
-        (0.5, 0.8, 0.01, "confirmed"),
-        (0.9, 0.95, 0.01, "refuted"),  # small differences tell the models apart
-        (0.5, 0.4, 0.01, "refuted"),  # large ones do not
+        (0.5, 0.8, 0.01, "holds"),
+        (0.9, 0.95, 0.01, "fails"),  # small differences tell the models apart
+        (0.5, 0.4, 0.01, "fails"),  # large ones do not
         (0.5, 0.55, 0.05, "undecided"),
         (0.5, np.nan, np.nan, "undecided"),  # there are no large ones
     ],

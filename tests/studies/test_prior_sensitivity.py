@@ -106,7 +106,7 @@ def test_with_the_right_prior_the_most_diffuse_that_part_is_not_measured(made):
     experiment, tables = made
     found = experiment.judged(tables).set_index("claim")
     assert list(found.index) == ["C23", "C24"]
-    assert found.loc["C24", "verdict"] != "confirmed"
+    assert found.loc["C24", "verdict"] != "holds"
     assert found.loc["C24", "remark"].endswith(
         "Too diffuse gives trouble: not measured, no prior of tau is more diffuse than the right "
         "one."
@@ -133,7 +133,7 @@ def contraction(*values, se=0.01):
 
 
 @pytest.mark.parametrize(
-    ("value", "verdict"), [(0.4, "confirmed"), (0.6, "refuted"), (0.49, "undecided")]
+    ("value", "verdict"), [(0.4, "holds"), (0.6, "fails"), (0.49, "undecided")]
 )
 def test_few_groups_are_judged_at_every_noise(value, verdict):
     table = contraction(("Rubin's", 3, 0.1), ("tenth", 3, value), ("tenth", 8, 0.9))
@@ -173,11 +173,11 @@ def wrong_priors(slope=3.0, coverage=0.6, more=5.0, ess=1.0):
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ({}, "confirmed"),
-        ({"slope": 0.5}, "refuted"),
+        ({}, "holds"),
+        ({"slope": 0.5}, "fails"),
         ({"coverage": 0.88}, "undecided"),
-        ({"more": 0.0, "ess": 0.5}, "confirmed"),
-        ({"more": -5.0, "ess": 1.2}, "refuted"),
+        ({"more": 0.0, "ess": 0.5}, "holds"),
+        ({"more": -5.0, "ess": 1.2}, "fails"),
         ({"more": 0.0, "ess": 0.9}, "undecided"),
     ],
 )
@@ -202,7 +202,7 @@ def test_the_remark_gives_each_part():
 def test_a_part_that_is_not_measured_does_not_hide_that_another_is_refuted():
     tables = wrong_priors(more=-5.0, ess=1.2)
     found = CLAIMS["C24"].judge(tables | {"priors": tables["priors"][:1]})
-    assert found.verdict == "refuted"
+    assert found.verdict == "fails"
     assert "not measured, no prior of tau is nearer to zero than the right one." in found.remark
 
 
