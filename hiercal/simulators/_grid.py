@@ -61,6 +61,11 @@ def real(name: str, centre: float, size: float) -> Axis:
     )
 
 
+def line(name: str, reach: float) -> Axis:
+    """A number between about -`reach` and `reach`, as it is."""
+    return Axis(name, -reach, reach, lambda u: u, lambda x: x, np.zeros_like)
+
+
 def positive_axis(name: str, size: float) -> Axis:
     """A positive number of the order of `size`: x = size exp(u - exp(-u))."""
 
@@ -128,14 +133,16 @@ class Grid:
         self._log_density_of_x = log_density
         self.axes = tuple(axes)
         box = self._box(scan)
-        self._coordinates = [np.linspace(low, high, points) for low, high in box]
-        self._spacing = np.array([u[1] - u[0] for u in self._coordinates])
-        u = _tensor(self._coordinates)
+        self.coordinates = [np.linspace(low, high, points) for low, high in box]
+        self._spacing = np.array([u[1] - u[0] for u in self.coordinates])
+        u = _tensor(self.coordinates)
         log_density_of_u = self._log_density(u)
         self._peak = log_density_of_u.max()
         density = np.exp(log_density_of_u - self._peak)
         self._density = density.reshape([points] * len(axes))
+        self.log_table = (log_density_of_u - self._peak).reshape(self._density.shape)
         kept = density > NEGLIGIBLE
+        self.places = np.unravel_index(np.flatnonzero(kept), self._density.shape)
         self._kept_u = u[kept]
         self.weights = density[kept] / density[kept].sum()
         self.nodes = self._values(self._kept_u)
@@ -185,7 +192,7 @@ class Grid:
     def cdf(self, name: str, x: np.ndarray) -> np.ndarray:
         """P(hyperparameter <= x): the integral of the sinc interpolant through the grid."""
         i = self.index(name)
-        at, nodes, h = self.axes[i].coordinate(x), self._coordinates[i], self._spacing[i]
+        at, nodes, h = self.axes[i].coordinate(x), self.coordinates[i], self._spacing[i]
         at = np.clip(at, nodes[0], nodes[-1])
         steps = 0.5 + sici(np.pi * (at[..., None] - nodes) / h)[0] / np.pi
         return np.clip(steps @ self._marginals[i], 0, 1)
@@ -193,7 +200,7 @@ class Grid:
     def bracket(self, name: str) -> tuple[float, float]:
         """The ends of the box."""
         i = self.index(name)
-        low, high = self.axes[i].value(self._coordinates[i][[0, -1]])
+        low, high = self.axes[i].value(self.coordinates[i][[0, -1]])
         return float(low), float(high)
 
     def draws(self, n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -214,7 +221,7 @@ class Grid:
             )
             u = self._kept_u[node] + shift * self._spacing
             place = [
-                (u[:, i] - nodes[0]) / self._spacing[i] for i, nodes in enumerate(self._coordinates)
+                (u[:, i] - nodes[0]) / self._spacing[i] for i, nodes in enumerate(self.coordinates)
             ]
             proposed = map_coordinates(self._density, place, order=1, mode="nearest")
             with np.errstate(divide="ignore", invalid="ignore"):
