@@ -29,6 +29,8 @@ EFFECT_NODES = 64
 REACH, DROP, LARGEST = 8.0, 60.0, 600.0
 AT_ONCE = 4_000_000
 """Values of the likelihood held in memory together."""
+SPACING = 0.16
+"""Of the coordinate of the scale, about its logarithm: errors of a few times 1e-6."""
 STANDARDISED = "standardised centre"
 NEWTON_STEPS, LARGEST_STEP = 8, 1.0
 
@@ -132,7 +134,10 @@ class CountModel(GridReference):
             axes = [real(self._centre, self._prior_mean, self._prior_sd)]
             self.grid = Grid(self._log_density_of_pooled, axes, points=40)
         else:
-            axes = [line(STANDARDISED, REACH), positive_axis(scale.name, scale.size)]
+            # below the sampling error of the best known group, the likelihood is flat in the scale
+            information = likelihood.information(likelihood.estimates, slice(None))
+            size = min(scale.size, float(information.max()) ** -0.5)
+            axes = [line(STANDARDISED, REACH), positive_axis(scale.name, size, SPACING)]
             self.grid = Grid(self._log_density, axes, points=40)
 
     @property

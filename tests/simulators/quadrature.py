@@ -67,7 +67,7 @@ class Posterior:
     prior_mean: float
     prior_sd: float
     tau_scale: float
-    order: int = 16
+    order: int = 10
 
     def _log_integral(self, group, mu, tau, above=None):
         """Log of the integral over z of normal(z) likelihood(mu + tau z); also up to `above`."""
@@ -76,7 +76,7 @@ class Posterior:
         high = np.maximum(high, low)
         if above is not None:
             high = np.clip((above - mu) / tau, low, high)
-        edges = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 4)
+        edges = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 3)
         z, weight = panels(edges, 2 * self.order)
         log = group.log(mu[:, None] + tau * z) - z * z / 2
         top = log.max(axis=1)
@@ -88,7 +88,12 @@ class Posterior:
         return prior + sum(self._log_integral(group, mu, tau) for group in self.groups)
 
     def _range_of_mu(self, tau):
-        low, high = self.prior_mean - 9.5 * self.prior_sd, self.prior_mean + 9.5 * self.prior_sd
+        """Where the density of mu matters; the first end above the second if nowhere."""
+        prior = np.array([-9.5, 9.5]) * self.prior_sd + self.prior_mean
+        low = max(prior[0], *(group.low - 9.5 * tau for group in self.groups))
+        high = min(prior[1], *(group.high + 9.5 * tau for group in self.groups))
+        if low >= high:
+            return low, high
         for _ in range(60):
             mu = np.linspace(low, high, 41)
             log = self._log_density(mu, tau)
@@ -102,9 +107,11 @@ class Posterior:
     def _given_tau(self, tau, at):
         """Integrals over mu: of the density, mu, and below each x of mu, new, and each theta."""
         low, high = self._range_of_mu(tau)
-        steps = [x + tau * k for x in np.unique(np.concatenate(list(at.values()))) for k in
-                 (-9, -6, -4, -2, 0, 2, 4, 6, 9)]  # fmt: skip
-        edges = np.unique(np.clip(np.concatenate([np.linspace(low, high, 9), steps]), low, high))
+        if low >= high:
+            return -np.inf, np.zeros(1 + sum(map(len, at.values())))
+        values = np.concatenate([*at.values(), []])
+        steps = (values[:, None] + tau * np.array([-8, -4, 0, 4, 8])).ravel()
+        edges = np.unique(np.clip(np.concatenate([np.linspace(low, high, 7), steps]), low, high))
         mu, weight = panels(edges, self.order)
         log = self._log_density(mu, tau)
         density = weight * np.exp(log - log.max())
@@ -115,8 +122,6 @@ class Posterior:
                     below = (mu <= x) * 1.0
                 elif name == "new":
                     below = ndtr((x - mu) / tau)
-                elif name == "tau":
-                    continue
                 else:
                     group = self.groups[name]
                     log_below = self._log_integral(group, mu, tau, above=x)
@@ -128,10 +133,10 @@ class Posterior:
         """P(quantity <= x) for the values of ``mu``, ``tau``, ``new`` and groups by number."""
         splits = np.log(at.get("tau", []))
         top = np.log(self.tau_scale * 10)
-        edges = np.unique(np.concatenate([np.arange(top, -23, -0.75), [-23], splits]))
-        log_tau, weight = panels(edges, self.order // 2)
-        rows = [self._given_tau(np.exp(each), {k: v for k, v in at.items() if k != "tau"})
-                for each in log_tau]  # fmt: skip
+        edges = np.unique(np.concatenate([np.arange(top, -23, -1.0), [-23], splits]))
+        log_tau, weight = panels(edges, self.order)
+        others = {name: values for name, values in at.items() if name != "tau"}
+        rows = [self._given_tau(np.exp(each), others) for each in log_tau]
         log = np.array([row[0] for row in rows]) + log_tau
         log -= 0.5 * (np.exp(log_tau) / self.tau_scale) ** 2
         mass = weight * np.exp(log - log.max())
