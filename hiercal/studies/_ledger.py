@@ -19,6 +19,7 @@ def ledger(
     out: Path,
     *,
     quick: bool = False,
+    fresh: bool = False,
     say: Say = print,
     **where: Any,
 ) -> pd.DataFrame:
@@ -30,9 +31,11 @@ def ledger(
         Those without claims are left out.
     out : Path
         Each experiment has a folder of its name in it; one that is complete, with the same options,
-        is not run again.
+        is not run again. If other code made it, that is said.
     quick : bool
         Names of folders and files end in ``-quick``.
+    fresh : bool
+        Run everything again; see `hiercal.studies._experiment.run`.
     say : callable
         Is told what is being done.
     where
@@ -52,10 +55,7 @@ def ledger(
     parts = []
     for experiment in (each for each in experiments if each.claims):
         folder = out / f"{experiment.name}{end}"
-        if _experiment.finished(experiment, folder):
-            say(f"{experiment.name}: taken from {folder}")
-        else:
-            _experiment.run(experiment, folder, say=say, **where)
+        _experiment.run(experiment, folder, say=say, fresh=fresh, **where)
         parts.append(pd.read_csv(folder / f"{CLAIMS}.csv", keep_default_na=False))
     table = pd.concat(parts, ignore_index=True).sort_values("claim", kind="stable")
     table = table.reset_index(drop=True)
