@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hiercal.catalogue import story as story
     from hiercal.fitters import Fit as Fit
     from hiercal.fitters import Fitter as Fitter
+    from hiercal.fitters import Refit as Refit
     from hiercal.simulators import Reference as Reference
     from hiercal.simulators import Simulation as Simulation
     from hiercal.simulators import Story as Story
@@ -23,6 +24,7 @@ _HOMES = {
     "Fit": "hiercal.fitters",
     "Fitter": "hiercal.fitters",
     "Reference": "hiercal.simulators",
+    "Refit": "hiercal.fitters",
     "Result": "hiercal.studies",
     "Simulation": "hiercal.simulators",
     "Story": "hiercal.simulators",
@@ -37,6 +39,7 @@ __all__ = [
     "Fit",
     "Fitter",
     "Reference",
+    "Refit",
     "Result",
     "Simulation",
     "Story",

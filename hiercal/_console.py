@@ -113,14 +113,21 @@ def show_result(result: Result, every: bool = False) -> bool:
         )
     verdicts = pd.read_csv(path)
     manifest = result.manifest
+    made_of = manifest.get("made_of", {"tables": manifest["simulations"]})
+    shown = made_of.get("tables")
+    if shown is None or shown != made_of.get("records", shown):
+        raise FileNotFoundError(
+            f"{result.folder} has ended before its tables were written; run the same command again "
+            "to go on"
+        )
     out.print(
-        f"\n[bold]{manifest['name']}[/bold]: {manifest['simulations']} simulations, seed "
+        f"\n[bold]{manifest['name']}[/bold]: {shown} simulations, seed "
         f"{manifest['seed']}, {len(manifest['arms'])} arms"
     )
     if not manifest["complete"]:
         out.print(
-            "[yellow]This run has not ended; below are the verdicts of the last one that did. "
-            "The same command goes on.[/yellow]"
+            f"[yellow]A run of {manifest['simulations']} simulations has not ended; below are the "
+            f"verdicts on the first {shown}. The same command goes on.[/yellow]"
         )
     out.print(_arm_table(result, verdicts))
     seen = verdicts if every else verdicts[verdicts["verdict"] != "calibrated"]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import pkgutil
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hiercal.fitters import Fitter
 from hiercal.simulators import Story
+from hiercal.studies import _user_files
 from hiercal.studies._experiment import Experiment
 
 ROOMS = {"stories": "simulators", "fitters": "fitters", "studies": "studies"}
@@ -62,7 +60,8 @@ def story(name: str, **options: Any) -> Story:
     Parameters
     ----------
     name : str
-        A name of ``hiercal list stories``, or ``file.py:Class`` for a story of your own.
+        A name of ``hiercal list stories``, or ``file.py:Class`` for a story of your own. The file
+        is read anew if it, or one beside it that it imports, has changed.
     options
         The story's fields.
 
@@ -86,7 +85,8 @@ def fitter(name: str, **options: Any) -> Fitter:
     Parameters
     ----------
     name : str
-        A name of ``hiercal list fitters``, or ``file.py:Class`` for a fitter of your own.
+        A name of ``hiercal list fitters``, or ``file.py:Class`` for a fitter of your own. The file
+        is read anew if it, or one beside it that it imports, has changed.
     options
         The fitter's fields.
 
@@ -160,29 +160,15 @@ def _from_file[T](kind: str, base: type[T], reference: str) -> type[T]:
             f"{reference!r}: there is no file {path_text!r}; give file.py:Class, or one of "
             f"{', '.join(names(kind))}"
         )
-    loaded = _load(path.resolve())
+    try:
+        loaded = _user_files.load(path)
+    except SyntaxError as error:
+        raise UnknownName(f"{path_text} is not Python: {error}") from None
     cls = getattr(loaded, attribute, None)
     if not (inspect.isclass(cls) and issubclass(cls, base)):
         classes = [n for n, v in vars(loaded).items() if inspect.isclass(v) and issubclass(v, base)]
         raise UnknownName(unknown(f"{base.__name__} in {path_text}", attribute, classes))
     return cls
-
-
-def _load(path: Path) -> ModuleType:
-    """Import a file under a name of its own; workers get its classes by value."""
-    import cloudpickle
-
-    name = f"hiercal_file_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UnknownName(f"{path} is not a Python file; give file.py:Class")
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    cloudpickle.register_pickle_by_value(loaded)
-    return loaded
 
 
 def _build[T](cls: type[T], name: str, options: dict[str, Any]) -> T:

@@ -17,11 +17,14 @@ Examples:
   hiercal list
   hiercal run examples/eight_schools.toml
   hiercal run examples/eight_schools.toml --simulations 5000   (extends the run above)
+  hiercal run examples/eight_schools.toml --fresh              (starts it over)
   hiercal run funnel --quick
   hiercal claims
   hiercal show results/eight_schools
   hiercal fit eight_schools --model centred
 """
+
+FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing else."
 
 
 @click.group(
@@ -67,7 +70,10 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
 @main.command()
 @click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))
 @click.option(
-    "--simulations", type=click.IntRange(1), help="Simulated data sets; more extends a run."
+    "--simulations",
+    type=click.IntRange(1),
+    help="Simulated data sets; more extends a run. Looking at the verdict after each "
+    "extension raises more false alarms than the stated 5 %: 12 % with five looks at a quantity.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Seed of the whole study.")
 @click.option(
@@ -90,6 +96,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     "--check", is_flag=True, help="Exit with 1 if an arm is miscalibrated, or a claim fails."
 )
 @click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
+@click.option("--fresh", is_flag=True, help=FRESH)
 def run(
     config: Path,
     simulations: int | None,
@@ -100,8 +107,13 @@ def run(
     scheduler_file: Path | None,
     check: bool,
     quick: bool,
+    fresh: bool,
 ) -> None:
     """Run the study in CONFIG; the same command goes on with an interrupted run.
+
+    A file.py:Class in CONFIG is looked for from CONFIG's folder. A run that was made by other code
+    or other versions of its packages is refused with what changed, so that no result is that of
+    code that is not there any more.
 
     CONFIG is a TOML file, or a name of "hiercal list studies", such as funnel: its folder gets its
     tables as CSV, figures/, the verdicts on its claims (claims.csv) and manifest.json.
@@ -109,7 +121,8 @@ def run(
     Of a file with stories and fitters, the folder gets journal.sqlite (every fit as it came in),
     manifest.json, records.parquet, fits.parquet, sbc.zarr (opens with ArviZ), verdicts.csv,
     coverage.csv, bias.csv and figures/.
-    Exits with 0 when the run completed, whatever the verdicts; 130 when interrupted.
+    Exits with 0 when the run completed, whatever the verdicts; 2 when the folder holds something
+    else; 130 when interrupted.
     """
     from hiercal import _console
     from hiercal.config import ConfigError, read
@@ -126,6 +139,7 @@ def run(
     folder = out or Path("results") / (f"{name}-quick" if quick else name)
     _interrupt_on_termination()
     where: Any = {"workers": workers, "scheduler": scheduler, "scheduler_file": scheduler_file}
+    where |= {"fresh": fresh, "given": config}
     try:
         if isinstance(study, Experiment):
             tables = run_experiment(study, folder, say=click.echo, **where)
@@ -156,10 +170,12 @@ def run(
     help="Folder of the studies' folders and of the ledger.",
 )
 @click.option("--workers", type=click.IntRange(0), help="Local processes, one a core by default.")
-def claims(quick: bool, only: str | None, out: Path, workers: int | None) -> None:
+@click.option("--fresh", is_flag=True, help=FRESH)
+def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh: bool) -> None:
     """Test every claim of every study and write the ledger: claims.md, claims.csv and a figure.
 
-    A study that is in the folder already, complete and with the same options, is not run again.
+    A study that is in the folder already, complete and with the same options, is not run again. If
+    other code or versions made it, one line says so.
     """
     from hiercal import _console, catalogue
     from hiercal.studies import _ledger
@@ -170,7 +186,9 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None) -> Non
     names = only.split(",") if only else catalogue.names("studies")
     try:
         experiments = [catalogue.experiment(name.strip(), quick=quick) for name in names]
-        table = _ledger.ledger(experiments, out, quick=quick, workers=workers, say=click.echo)
+        table = _ledger.ledger(
+            experiments, out, quick=quick, fresh=fresh, workers=workers, say=click.echo
+        )
     except (JournalError, ValueError) as error:
         _fail(str(error), 2)
     except (RunError, ModuleNotFoundError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def read(
     path : path
         A TOML file. With a key ``study``, the other keys are options of the study of that name in
         the catalogue; without, they are those of a `hiercal.Study`, named after the file unless it
-        says ``name``. Or a name in the catalogue itself, or ``file.py:Class``.
+        says ``name``. A ``file.py:Class`` in it is looked for from the TOML file's folder. Or a
+        name in the catalogue itself, or ``file.py:Class``.
     quick : bool
         Take the options of a named study from ``--quick`` where the file has none.
     overrides
@@ -77,11 +79,12 @@ def read(
         raise ConfigError(f"{path} is not TOML: {error}") from None
     content |= changes
     if "study" in content:
-        return _experiment(str(path), content.pop("study"), quick, content)
+        name = _from(path.parent, content.pop("study"))
+        return _experiment(str(path), name, quick, content)
     if quick:
         raise ConfigError(f"{path}: --quick is of named studies; give --simulations instead")
     try:
-        return _study(StudyConfig.model_validate(content), path.stem)
+        return _study(StudyConfig.model_validate(content), path)
     except ValidationError as error:
         lines = [_problem(e) for e in error.errors()]
         raise ConfigError(f"{path}: " + f"\n{path}: ".join(lines)) from None
@@ -96,20 +99,28 @@ def _experiment(where: str, name: str, quick: bool, options: dict[str, Any]) -> 
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _study(config: StudyConfig, stem: str) -> Study:
-    stories = [catalogue.story(item.name, **(item.model_extra or {})) for item in config.stories]
-    fitters = [catalogue.fitter(item.name, **(item.model_extra or {})) for item in config.fitters]
+def _study(config: StudyConfig, path: Path) -> Study:
+    def made[T](make: Callable[..., T], items: list[Item]) -> list[T]:
+        return [make(_from(path.parent, item.name), **(item.model_extra or {})) for item in items]
+
+    stories = made(catalogue.story, config.stories)
+    fitters = made(catalogue.fitter, config.fitters)
     return Study(
         stories=tuple(stories),
         fitters=tuple(fitters),
         simulations=config.simulations,
         seed=config.seed,
-        name=config.name or stem,
+        name=config.name or path.stem,
         max_rank=config.max_rank,
         level=config.level,
         groups=config.groups,
         below=config.below,
     )
+
+
+def _from(folder: Path, name: Any) -> Any:
+    """A name as it stands, a file's as seen from a folder."""
+    return str(folder / name) if ":" in str(name) else name
 
 
 def _problem(error: Any) -> str:

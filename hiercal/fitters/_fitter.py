@@ -67,7 +67,7 @@ class Fitter(ABC):
     Class attributes
     ----------------
     name : what the catalogue and arm labels call it.
-    extra : the extra of this package that installs them.
+    extra : the extra of this package that installs what it requires; empty if none does.
     """
 
     assume: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
@@ -129,9 +129,10 @@ class Fitter(ABC):
         self.parameters(assumed)
         for package in self.requires:
             if importlib.util.find_spec(package) is None:
+                wanted = f"'hiercal[{self.extra}]'" if self.extra else package
                 raise ModuleNotFoundError(
                     f"fitter {self.name} needs {package}, which is not installed; "
-                    f"install it with: pip install 'hiercal[{self.extra}]'",
+                    f"install it with: pip install {wanted}",
                     name=package,
                 )
 

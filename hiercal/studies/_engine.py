@@ -22,10 +22,11 @@ from hiercal.studies._fits import (
 )
 from hiercal.studies._funnel_draws import NO_DRAWS, draws_kept, funnel_draws
 from hiercal.studies._journal import Journal
-from hiercal.studies._manifest import write_manifest
+from hiercal.studies._manifest import JOURNAL, MANIFEST, made_of, remove_run, write_manifest
 from hiercal.studies._progress import Progress, Tally, reporter
 from hiercal.studies._result import Result
-from hiercal.studies._study import Arm, Study
+from hiercal.studies._study import OPTIONAL_STOPPING, Arm, Study
+from hiercal.studies._user_files import Bundle, bundles_of, install
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -196,15 +197,20 @@ class OnDask:
 
 @lru_cache
 def _pickled(arm: Arm) -> bytes:
-    """An arm for a worker; Dask's own pickling sends classes of a user's file by name only."""
+    """An arm for a worker, with the user's files that its classes come from."""
     import cloudpickle
 
-    return cloudpickle.dumps(arm)
+    files = bundles_of(arm.story, arm.fitter)
+    return pickle.dumps((files, cloudpickle.dumps(arm)))
 
 
 @lru_cache
 def _unpickled(arm: bytes) -> Arm:
-    return pickle.loads(arm)
+    files: list[Bundle]
+    files, pickled = pickle.loads(arm)
+    for bundle in files:
+        install(bundle)
+    return pickle.loads(pickled)
 
 
 def _on_worker(function: Callable[..., Any], arm: bytes, *args: Any) -> Any:
@@ -220,6 +226,8 @@ def run(
     scheduler_file: str | os.PathLike[str] | None,
     progress: bool,
     export: bool,
+    fresh: bool,
+    given: str | os.PathLike[str] | None,
 ) -> Result:
     """See `Study.run`."""
     if workers is not None and workers < 0:
@@ -230,15 +238,21 @@ def run(
         )
     settings = Settings.of(study)
     arms = study.arms
+    names = [(arm.label, quantity_names(arm, settings)) for arm in arms]
     out.mkdir(parents=True, exist_ok=True)
-    with Journal(out / "journal.sqlite") as journal:
-        names = [(arm.label, quantity_names(arm, settings)) for arm in arms]
-        journal.claim(study.digest, study.describe(), names)
-        reports = reporter(progress)
-        if changed := write_manifest(out, study, complete=False):
+    reports = reporter(progress)
+    with Journal(out / JOURNAL) as journal:
+        if fresh:
+            journal.clear()
+            remove_run(out)
+        if dropped := journal.claim(study.digest, study.describe(), names):
+            reports.note(f"{dropped} failed fits by earlier code are dropped; none had succeeded.")
+        if _extends(out, study):
+            reports.note(OPTIONAL_STOPPING)
+        if changed := write_manifest(out, study, complete=False, given=given):
             reports.note(
-                f"Versions differ from those that began this run: {', '.join(changed)}. "
-                "Both are in manifest.json."
+                "Machine or versions differ from those that began this run: "
+                f"{', '.join(changed)}. Both are in manifest.json."
             )
         broken = _fit_missing(study, settings, journal, workers, scheduler, scheduler_file, reports)
         if broken:
@@ -247,12 +261,23 @@ def run(
                 + "\n  ".join(broken)
                 + f"\nAll other fits are in {out}; put this right and run the same command to go on"
             )
-        write_manifest(out, study, complete=True)
+        made_of(out, records=None)
         result = Result(out)
         result.write_records(journal, study)
-    if export:
-        result.export()
-    return result
+        made_of(out, records=study.simulations)
+        result = Result(out)
+        if export:
+            result.export()
+        write_manifest(out, study, complete=True, given=given)
+    return Result(out)
+
+
+def _extends(out: Path, study: Study) -> bool:
+    """Whether verdicts on fewer simulations could have been looked at."""
+    if not (out / MANIFEST).exists():
+        return False
+    tables = Result(out).manifest.get("made_of", {}).get("tables")
+    return tables is not None and tables < study.simulations
 
 
 def _fit_missing(

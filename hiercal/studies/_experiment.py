@@ -6,15 +6,29 @@ import dataclasses
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hiercal.fitters._fitter import at_least
+from hiercal.studies import _identity
 from hiercal.studies._claims import Claim, judge
-from hiercal.studies._manifest import commit, replace, versions
+from hiercal.studies._journal import Journal
+from hiercal.studies._manifest import (
+    JOURNAL,
+    MANIFEST,
+    commit,
+    given_file,
+    read_manifest,
+    remove,
+    remove_run,
+    replace,
+    versions,
+)
 from hiercal.studies._study import Study
+from hiercal.studies._user_files import given_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +41,8 @@ Say = Callable[[str], None]
 
 CLAIMS = "claims"
 RUNS = "runs"
+SHOWN = 6
+"""Changes that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +144,15 @@ def run(
     scheduler: str | None = None,
     scheduler_file: Path | None = None,
     progress: bool = True,
+    fresh: bool = False,
+    given: Path | None = None,
     say: Say = print,
 ) -> dict[str, pd.DataFrame]:
     """Run an experiment and write its folder; safe to interrupt and repeat.
+
+    What the folder holds of the same experiment, finished, is used as it is. Where other code or
+    versions made it, that is said, and of a user's own experiment its tables, claims and figures
+    are made again from the runs that were kept; runs that other code made are refused.
 
     Parameters
     ----------
@@ -141,6 +163,10 @@ def run(
         seconds were spent on them, repeated commands included.
     workers, scheduler, scheduler_file, progress
         As of `hiercal.Study.run`.
+    fresh : bool
+        Start over: remove what an earlier run wrote in the folder, and nothing else.
+    given : Path
+        The file that the experiment was read from, for the manifest.
     say : callable
         Is told what is being done.
 
@@ -152,28 +178,48 @@ def run(
     Raises
     ------
     ValueError
-        If the folder holds the experiment with other options.
+        If the folder holds the experiment with other options, unfinished.
+    JournalError
+        If it holds runs of it that were made by other code or versions.
     """
     from hiercal.plots import save
 
+    studies = experiment.studies()
+    manifest_path = folder / MANIFEST
+    if fresh:
+        _remove(folder)
+    elif finished(experiment, folder) and _is_used(experiment, folder, say):
+        tables = _read_tables(folder)
+        if experiment.claims:
+            # rules cost nothing to apply, and an old verdict must not stand under a new one
+            evidence = {name: table for name, table in tables.items() if name != CLAIMS}
+            tables[CLAIMS] = _judged(experiment, evidence, folder)
+        return tables
+    else:
+        for name, study in studies.items():
+            if (path := folder / RUNS / name / JOURNAL).exists():
+                with Journal(path) as journal:
+                    journal.check(study.digest, study.describe())
     folder.mkdir(parents=True, exist_ok=True)
-    manifest_path = folder / "manifest.json"
     earlier = _earlier(experiment, manifest_path)
     start = time.perf_counter()
 
-    def note(complete: bool) -> None:
+    def note(complete: bool, files: Sequence[str] = ()) -> None:
         manifest = {
             "experiment": experiment.name,
             "complete": complete,
             "options": experiment.options(),
             "seconds": round(earlier + time.perf_counter() - start, 1),
+            "given": given_file(given) | given_files(experiment),
             "versions": versions(),
             "commit": commit(),
+            **_identity.of_class(type(experiment)),
+            "files": sorted({*files, *_files(folder)}),
         }
         replace(manifest_path, json.dumps(manifest, indent=2) + "\n")
 
     results = {}
-    for name, study in experiment.studies().items():
+    for name, study in studies.items():
         say(f"{experiment.name}: {name}")
         try:
             results[name] = study.run(
@@ -192,30 +238,67 @@ def run(
         for name, table in experiment.tables(results, say).items()
     }
     if experiment.claims:
-        tables[CLAIMS] = judge_again(experiment, tables, folder)
+        tables[CLAIMS] = _judged(experiment, tables, folder)
+    files = [f"{name}.csv" for name in tables]
     for name, text in experiment.texts(tables).items():
         replace(folder / name, text)
+        files.append(name)
     say(f"{experiment.name}: figures")
     for name, figure in experiment.figures(tables).items():
-        save(figure, folder / "figures", name)
-    note(complete=True)
+        files += [f"figures/{path.name}" for path in save(figure, folder / "figures", name)]
+    note(complete=True, files=files)
     return tables
 
 
-def judge_again(experiment: Experiment, tables: Tables, folder: Path) -> pd.DataFrame:
-    """Judge the claims by tables as written, and write ``claims.csv``."""
+def _judged(experiment: Experiment, tables: Tables, folder: Path) -> pd.DataFrame:
+    """Judge the claims by the tables as written, and write ``claims.csv``."""
     path = folder / f"{CLAIMS}.csv"
-    evidence = {name: table for name, table in tables.items() if name != CLAIMS}
-    _written(experiment.judged(evidence), path)
-    return read_claims(path)
+    _written(experiment.judged(tables), path)
+    return _read_claims(path)
 
 
-def read_claims(path: Path) -> pd.DataFrame:
+def _read_claims(path: Path) -> pd.DataFrame:
     """A table of claims, with empty text where there is no remark."""
     import pandas as pd
 
     texts = ("measure", "remark", "where")
     return pd.read_csv(path, dtype=dict.fromkeys(texts, "str")).fillna(dict.fromkeys(texts, ""))
+
+
+def _is_used(experiment: Experiment, folder: Path, say: Say) -> bool:
+    """Whether a finished experiment is used as it is; say so, and what has changed since."""
+    manifest = read_manifest(folder)
+    cls = type(experiment)
+    lines = _identity.changed(manifest, _identity.of_class(cls))
+    if not lines:
+        say(f"{experiment.name}: taken from {folder}")
+        return True
+    some = ", ".join(lines[:SHOWN]) + (f" and {n} more" if (n := len(lines) - SHOWN) > 0 else "")
+    if cls.__module__.partition(".")[0] == "hiercal":
+        by = (manifest.get("commit") or "none")[:12]
+        say(
+            f"{experiment.name}: taken from {folder}, made by commit {by} with other code "
+            f"({some}); --fresh runs it again"
+        )
+        return True
+    say(f"{experiment.name}: tables, claims and figures are made again ({some})")
+    return False
+
+
+def _remove(folder: Path) -> None:
+    """Remove what an experiment wrote in its folder, and nothing else."""
+    paths = sorted(folder.glob(f"{RUNS}/*/{JOURNAL}"))
+    with ExitStack() as stack:
+        journals = [stack.enter_context(Journal(path)) for path in paths]  # none is in use
+        for path, journal in zip(paths, journals, strict=True):
+            journal.clear()
+            remove_run(path.parent)
+    remove(folder, [path.relative_to(folder).as_posix() for path in paths])
+    remove(folder, [*_files(folder), MANIFEST])
+
+
+def _files(folder: Path) -> list[str]:
+    return read_manifest(folder).get("files", []) if (folder / MANIFEST).exists() else []
 
 
 def _written(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -250,27 +333,31 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
     FileNotFoundError
         If the experiment has not ended.
     """
-    import pandas as pd
-
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     if not path.exists() or "experiment" not in (manifest := json.loads(path.read_text())):
         return None
     if not manifest["complete"]:
         raise FileNotFoundError(
             f"{folder}: {manifest['experiment']} has not ended: run the same command again to go on"
         )
+    return _read_tables(folder)
+
+
+def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
+    listed = [folder / name for name in _files(folder) if name.endswith(".csv")]
     return {
-        path.stem: read_claims(path) if path.stem == CLAIMS else pd.read_csv(path)
-        for path in sorted(folder.glob("*.csv"))
+        path.stem: _read_claims(path) if path.stem == CLAIMS else pd.read_csv(path)
+        for path in listed or sorted(folder.glob("*.csv"))
     }
 
 
 def finished(experiment: Experiment, folder: Path) -> bool:
     """Whether a folder holds all of this experiment, with these options."""
-    path = folder / "manifest.json"
-    if not path.exists():
+    if not (folder / MANIFEST).exists():
         return False
-    manifest = json.loads(path.read_text())
+    manifest = read_manifest(folder)
     same = (manifest.get("experiment"), manifest.get("options")) == (
         experiment.name,
         experiment.options(),

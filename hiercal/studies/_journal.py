@@ -12,8 +12,10 @@ from typing import Any, Self
 import numpy as np
 
 from hiercal.studies._fits import COLUMNS, FitRecord
+from hiercal.studies._identity import changed
 
 SCHEMA_VERSION = 3
+WAYS_OUT = "give another --out, or --fresh, which starts over in that folder"
 
 _SCHEMA = f"""
 CREATE TABLE study (digest TEXT NOT NULL, description TEXT NOT NULL);
@@ -88,8 +90,10 @@ class Journal:
         digest: str,
         description: Mapping[str, Any],
         arms: Sequence[tuple[str, Sequence[str]]],
-    ) -> None:
+    ) -> int:
         """Start the journal of a study, or check that it is that study's journal already.
+
+        Corrected code takes over a journal in which no fit succeeded.
 
         Parameters
         ----------
@@ -97,36 +101,69 @@ class Journal:
             Of the study.
         arms : sequence of (label, quantities)
 
+        Returns
+        -------
+        int
+            Failed fits by other code that were dropped.
+
         Raises
         ------
         JournalError
-            If the journal is another study's; the message lists what differs.
+            If the journal is another study's, or has fits by other code; the message lists what
+            differs.
         """
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if self.check(digest, description):
+            return 0
+        dropped = 0
+        if self._version():
+            (dropped,) = self._db.execute("SELECT count(*) FROM fits").fetchone()
+            self.clear()
+        with self._transaction():
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute("INSERT INTO study VALUES (?, ?)", (digest, json.dumps(description)))
+            rows = [(i, label, json.dumps(names)) for i, (label, names) in enumerate(arms)]
+            self._db.executemany("INSERT INTO arms VALUES (?, ?, ?)", rows)
+        return dropped
+
+    def check(self, digest: str, description: Mapping[str, Any]) -> bool:
+        """Whether the journal is this study's; False if nobody's; another's is a JournalError."""
+        version = self._version()
         if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(
-                    "INSERT INTO study VALUES (?, ?)", (digest, json.dumps(description))
-                )
-                rows = [(i, label, json.dumps(names)) for i, (label, names) in enumerate(arms)]
-                self._db.executemany("INSERT INTO arms VALUES (?, ?, ?)", rows)
-            return
+            return False
         if version != SCHEMA_VERSION:
             raise JournalError(
                 f"{self._path} has layout {version}, this version reads {SCHEMA_VERSION}; "
-                "give another --out"
+                f"{WAYS_OUT}"
             )
         stored_digest, stored = self._db.execute("SELECT digest, description FROM study").fetchone()
-        if stored_digest != digest:
-            differences = "\n  ".join(
-                differing(json.loads(stored), json.loads(json.dumps(description)))
-            )
-            raise JournalError(
-                f"{self._path.parent} holds another study; it differs in\n  {differences}\n"
-                "give another --out, or restore the study that was run there"
-            )
+        if stored_digest == digest:
+            return True
+        before, now = json.loads(stored), json.loads(json.dumps(description))
+        options = differing(_options(before), _options(now))
+        (succeeded,) = self._db.execute("SELECT count(*) - count(error) FROM fits").fetchone()
+        if not options and not succeeded:
+            return False
+        other = []
+        if options:
+            other.append(f"holds another study; it differs in\n  {_lines(options)}\n")
+        if code := changed(before, now):
+            other.append(f"was made by other code:\n  {_lines(code)}\n")
+        raise JournalError(
+            f"{self._path.parent} {'and '.join(other)}restore what was run there, or {WAYS_OUT}"
+        )
+
+    def _version(self) -> int:
+        return self._db.execute("PRAGMA user_version").fetchone()[0]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        tables = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        with self._transaction():
+            self._db.execute("PRAGMA defer_foreign_keys = ON")
+            for (table,) in tables:
+                self._db.execute(f'DROP TABLE "{table}"')
+            self._db.execute("PRAGMA user_version = 0")
 
     def add(self, arm: int, records: Sequence[FitRecord]) -> None:
         """Keep a batch, all of it or nothing; fits that are there already stay as they are."""
@@ -236,6 +273,14 @@ def _record(
 
 def _blob(values: np.ndarray | None, dtype: str) -> bytes | None:
     return None if values is None else np.ascontiguousarray(values, dtype=dtype).tobytes()
+
+
+def _options(description: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in description.items() if key not in ("code", "packages")}
+
+
+def _lines(each: Sequence[str]) -> str:
+    return "\n  ".join(each)
 
 
 def differing(stored: Any, given: Any, where: str = "") -> list[str]:

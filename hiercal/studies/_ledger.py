@@ -21,6 +21,7 @@ def ledger(
     out: Path,
     *,
     quick: bool = False,
+    fresh: bool = False,
     say: Say = print,
     **where: Any,
 ) -> pd.DataFrame:
@@ -32,9 +33,11 @@ def ledger(
         Those without claims are left out.
     out : Path
         Each experiment has a folder of its name in it; one that is complete, with the same options,
-        is not run again.
+        is not run again. If other code made it, that is said.
     quick : bool
         Names of folders and files end in ``-quick``.
+    fresh : bool
+        Run everything again; see `hiercal.studies._experiment.run`.
     say : callable
         Is told what is being done.
     where
@@ -54,13 +57,8 @@ def ledger(
     parts = []
     for experiment in (each for each in experiments if each.claims):
         folder = out / f"{experiment.name}{end}"
-        if _experiment.finished(experiment, folder):
-            say(f"{experiment.name}: taken from {folder}")
-            tables = _experiment.read_tables(folder) or {}
-            parts.append(_experiment.judge_again(experiment, tables, folder))
-        else:
-            tables = _experiment.run(experiment, folder, say=say, **where)
-            parts.append(tables[CLAIMS])
+        tables = _experiment.run(experiment, folder, say=say, fresh=fresh, **where)
+        parts.append(tables[CLAIMS])
     table = pd.concat(parts, ignore_index=True).sort_values("claim", kind="stable")
     table = table.reset_index(drop=True)
     table.to_csv(out / f"claims{end}.csv", index=False, lineterminator="\n")

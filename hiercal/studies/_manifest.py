@@ -2,47 +2,64 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
+import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hiercal.studies._identity import COMPANIONS, version_of
+from hiercal.studies._user_files import given_files
 
 if TYPE_CHECKING:
     from hiercal.studies._study import Study
 
-PACKAGES = (
-    "hiercal",
-    "arviz",
-    "arviz-stats",
-    "dask",
-    "distributed",
-    "jax",
-    "jaxlib",
-    "numba",
-    "numpy",
-    "numpyro",
-    "nutpie",
-    "pymc",
-    "pytensor",
-    "scipy",
+JOURNAL, MANIFEST = "journal.sqlite", "manifest.json"
+RUN_FILES = (
+    MANIFEST,
+    "records.parquet",
+    "fits.parquet",
+    "group_ranks.parquet",
+    "draws.npz",
+    *(f"{name}.csv" for name in ("verdicts", "coverage", "bias", "strata", "groups")),
+    "sbc.zarr",
 )
-"""Packages whose versions bear on the numbers."""
+"""What a run writes beside its journal and its figures, which its manifest lists."""
+INSTRUCTIONS = {
+    "avx512": {"avx512f"},
+    "avx2": {"avx2"},
+    "avx": {"avx"},
+    "sse2": {"sse2"},
+    "sve": {"sve"},
+    "neon": {"asimd", "neon"},
+}
+"""Kinds of vector instructions, the widest first, and the flags that tell them."""
 
 
-def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
-    """Write ``manifest.json``; return the packages that changed since the run began."""
-    path = folder / "manifest.json"
+def write_manifest(
+    folder: Path,
+    study: Study,
+    *,
+    complete: bool,
+    given: str | os.PathLike[str] | None = None,
+) -> list[str]:
+    """Write ``manifest.json``; return what changed of machine and packages since the run began."""
+    path = folder / MANIFEST
     current = versions()
-    earlier: list[dict[str, str]] = []
+    kept: dict[str, Any] = {"earlier_versions": [], "given": {}, "made_of": {}, "files": []}
     if path.exists():
         stored = read_manifest(folder)
-        earlier = stored["earlier_versions"]
-        if stored["versions"] != current:
-            earlier = [*earlier, stored["versions"]]
-    began = earlier[0] if earlier else current
+        kept |= {key: stored[key] for key in kept if key in stored}
+        before = stored["versions"]
+        if before != current and before not in kept["earlier_versions"]:
+            kept["earlier_versions"].append(before)
+    began = kept["earlier_versions"][0] if kept["earlier_versions"] else current
     manifest = {
         "name": study.name,
         "digest": study.digest,
@@ -53,8 +70,9 @@ def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
         "roles": _roles(study),
         "study": study.describe(),
         "versions": current,
-        "earlier_versions": earlier,
         "commit": commit(),
+        **kept,
+        "given": given_file(given) | given_files(*study.stories, *study.fitters) or kept["given"],
     }
     replace(path, json.dumps(manifest, indent=2) + "\n")
     return [
@@ -62,6 +80,52 @@ def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
         for name in dict.fromkeys([*began, *current])
         if began.get(name) != current.get(name)
     ]
+
+
+def made_of(folder: Path, files: Sequence[str] = (), **simulations: int | None) -> None:
+    """Note how many simulations the records or the tables are made of, None while they are written.
+
+    Parameters
+    ----------
+    folder : Path
+    files : sequence of str
+        Paths in the folder that were written.
+    simulations
+        ``records``, ``tables`` or both.
+    """
+    manifest = read_manifest(folder)
+    manifest["made_of"] = manifest.get("made_of", {}) | simulations
+    manifest["files"] = sorted({*manifest.get("files", []), *files})
+    replace(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def given_file(path: str | os.PathLike[str] | None) -> dict[str, str]:
+    """SHA-256 of the file that a study was read from, by its path as it was given."""
+    if path is None or not Path(path).is_file():
+        return {}
+    return {os.fspath(path): hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+
+
+def remove_run(folder: Path) -> None:
+    """Remove what a run wrote in its folder but its journal, and nothing else."""
+    remove(folder, [*RUN_FILES, *_written(folder)])
+
+
+def _written(folder: Path) -> list[str]:
+    return read_manifest(folder).get("files", []) if (folder / MANIFEST).exists() else []
+
+
+def remove(folder: Path, files: Sequence[str]) -> None:
+    """Remove files and stores of a folder, and folders in it that this leaves empty."""
+    for name in files:
+        path = folder / name
+        if path.suffix == ".zarr":
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for parent in {(folder / name).parent for name in files} - {folder}:
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -96,17 +160,31 @@ def _roles(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, the platform and the packages that bear on the numbers."""
-    found = {
+    """The machine, Python, and every package that hiercal requires or can use, where installed."""
+    try:
+        required = importlib.metadata.requires("hiercal") or []
+    except importlib.metadata.PackageNotFoundError:
+        required = []
+    direct = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in required}
+    names = direct.union(*(COMPANIONS.get(name, ()) for name in direct))
+    return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-    }
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+        **processor(),
+    } | {name: version for name in sorted(names | {"hiercal"}) if (version := version_of(name))}
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+    """The processor's model, and the widest vector instructions it has, as Linux tells them."""
+    try:
+        lines = [line.partition(":") for line in cpuinfo.read_text().splitlines()]
+    except OSError:
+        lines = []
+    told = {name.strip(): value.strip() for name, _, value in reversed(lines)}
+    model = told.get("model name") or platform.processor() or platform.machine()
+    flags = set(told.get("flags", told.get("Features", "")).split())
+    widest = next((each for each in INSTRUCTIONS if flags & INSTRUCTIONS[each]), "unknown")
+    return {"cpu": model, "instructions": widest}
 
 
 def commit() -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiercal.studies._fits import COLUMNS
-from hiercal.studies._manifest import read_manifest
+from hiercal.studies._manifest import made_of, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +58,17 @@ class Result:
     def __repr__(self) -> str:
         state = "complete" if self.manifest["complete"] else "incomplete"
         return f"Result({str(self.folder)!r}, {len(self.manifest['arms'])} arms, {state})"
+
+    @property
+    def n_simulations(self) -> int:
+        """Simulations that the records are of; a ValueError while they are being written."""
+        number = self.manifest.get("made_of", {}).get("records", self.manifest["simulations"])
+        if number is None:
+            raise ValueError(
+                f"{self.folder}: the run ended while its records were written: run the same "
+                "command again to go on"
+            )
+        return number
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -123,15 +134,20 @@ class Result:
 
     def export(self) -> None:
         """Write the tables, the ArviZ store and the figures from the records."""
+        from hiercal.plots import save
         from hiercal.studies import _calibration
 
+        made_of(self.folder, tables=None)
+        files = ["sbc.zarr"]
         for name, table in _calibration.tables(self).items():
             table.to_csv(self.folder / f"{name}.csv", index=False, lineterminator="\n")
+            files.append(f"{name}.csv")
         self._export_pit()
-        from hiercal.plots import save
-
         for name, figure in _calibration.figures(self).items():
-            save(figure, self.folder / "figures", name)
+            files += [
+                f"figures/{path.name}" for path in save(figure, self.folder / "figures", name)
+            ]
+        made_of(self.folder, files, tables=self.n_simulations)
 
     def write_records(self, journal: Journal, study: Study) -> None:
         """Write the Parquet tables from the journal, a piece at a time."""

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 
+OPTIONAL_STOPPING = (
+    "This extends a run whose verdicts may have been looked at. Looking again after each extension "
+    "raises more false alarms than the stated 5 %: with looks at 200, 400, ..., 1000 simulations a "
+    "calibrated quantity is rejected at one of them in 12 % of runs, at a single look in 4 %. Take "
+    "the verdict of a number of simulations that was settled beforehand."
+)
+"""What looking at verdicts and extending a run does; measured by tests/sbc/test_uniformity.py."""
 GROUPS = ("each", "summary")
 """What the records may keep of the group effects."""
 
@@ -149,7 +156,13 @@ class Study:
         )
 
     def describe(self) -> dict[str, Any]:
-        """All that the records depend on but their number, as plain data."""
+        """All that the records depend on but their number, as plain data.
+
+        Options, and under ``code`` and ``packages`` what computes: a hash of each source file,
+        comments and docstrings aside, and the version of each package that they import.
+        """
+        from hiercal.studies import _identity
+
         return {
             "seed": self.seed,
             "max_rank": self.max_rank,
@@ -158,6 +171,7 @@ class Study:
             **({"below": dict(self.below)} if self.below else {}),
             "stories": [_described(story) for story in self.stories],
             "fitters": [_described(fitter) for fitter in self.fitters],
+            **_identity.of_study(self.stories, self.fitters),
         }
 
     @property
@@ -174,8 +188,18 @@ class Study:
         scheduler_file: str | os.PathLike[str] | None = None,
         progress: bool = True,
         export: bool = True,
+        fresh: bool = False,
+        given: str | os.PathLike[str] | None = None,
     ) -> Result:
         """Run what is still to be run and return the result; safe to interrupt and repeat.
+
+        A run made by other code or by other versions of its packages is refused, so that a result
+        is never that of code that is not there any more.
+
+        More simulations extend a run. Looking at the verdict again after each extension raises
+        more false alarms than the stated 5 %: with looks at 200, 400, ..., 1000 simulations a
+        calibrated quantity is rejected at one of them in 12.1 % of runs (standard error 0.5), at
+        a single look in 3.9 % (0.3). Settle the number beforehand.
 
         Parameters
         ----------
@@ -191,10 +215,20 @@ class Study:
             Report on standard error: bars on a terminal, lines elsewhere.
         export : bool
             Write tables and figures at the end, not only the journal and records.
+        fresh : bool
+            Start over: remove what an earlier run wrote in the folder, and nothing else.
+        given : path
+            The file that the study was read from, for the manifest.
 
         Returns
         -------
         Result
+
+        Raises
+        ------
+        JournalError
+            If the folder holds another study, or a run made by other code or versions; the message
+            lists what changed.
         """
         from hiercal.studies._engine import run
 
@@ -206,6 +240,8 @@ class Study:
             scheduler_file=scheduler_file,
             progress=progress,
             export=export,
+            fresh=fresh,
+            given=given,
         )
 
 

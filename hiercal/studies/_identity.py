@@ -1,0 +1,161 @@
+"""What code and which packages a run or a named study was made by, and what has changed since."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hiercal.studies._source import HIERCAL, OURS, File, Root, closure, code_of, installed
+from hiercal.studies._user_files import bundle_of
+
+COMPANIONS = {
+    "arviz": ("arviz-base", "arviz-stats"),
+    "jax": ("jaxlib",),
+    "nutpie": ("llvmlite", "numba"),
+    "pymc": ("pytensor",),
+}
+"""Distributions that compute for another, which is the one that code imports."""
+LIBRARIES = {"jax", "numpyro", "pymc", "pytensor"}
+"""What models of stories are written in: they count where a fitter uses them."""
+RECORDS = ("hiercal.studies._fits", "hiercal.studies._funnel_draws")
+"""What makes records, and all that a run keeps of a fit."""
+NOT_OF_FITS = frozenset(
+    # these decide when a fit is made, and what is shown of it, never what it gives
+    {
+        "hiercal.plots*",
+        "hiercal.studies",
+        "hiercal.studies._engine",
+        "hiercal.studies._identity",
+    }
+)
+NOT_OF_STUDIES = frozenset(
+    {"hiercal.studies._engine", "hiercal.studies._identity", "hiercal.studies._manifest"}
+)
+PLUMBING = {"platformdirs", "pyarrow"}
+"""Packages that find or hand over data and compute nothing."""
+
+Identity = dict[str, dict[str, str]]
+"""``code``: hash of each file; ``packages``: version of each distribution."""
+
+
+def of_study(stories: Iterable[Any], fitters: Iterable[Any]) -> Identity:
+    """What the records of stories met by fitters rest on."""
+    told, of_stories = _rests_on([type(story) for story in stories], NOT_OF_FITS)
+    fitted, of_fitters = _rests_on([type(fitter) for fitter in fitters], NOT_OF_FITS)
+    kept, of_records = closure([(HIERCAL, name) for name in RECORDS], NOT_OF_FITS)
+    of_fitters = of_fitters.union(*(fitter.requires for fitter in fitters))
+    packages = of_fitters | of_records | (of_stories - (LIBRARIES - of_fitters))
+    return {"code": _named([*told, *fitted, *kept]), "packages": versions_of(packages)}
+
+
+def of_class(cls: type) -> Identity:
+    """What the tables, figures and claims of a named study rest on."""
+    files, packages = _rests_on([cls], NOT_OF_STUDIES)
+    return {"code": _named(files), "packages": versions_of(packages)}
+
+
+def changed(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, a line each."""
+    if not stored.get("code"):
+        return ["what code it was made by is not on record"]
+    lines = []
+    for name in dict.fromkeys([*stored["code"], *given["code"]]):
+        before, now = stored["code"].get(name), given["code"].get(name)
+        if before != now:
+            how = "is new" if before is None else "is not used now" if now is None else "changed"
+            lines.append(f"{name} {how}")
+    for name in dict.fromkeys([*stored["packages"], *given["packages"]]):
+        before, now = stored["packages"].get(name), given["packages"].get(name)
+        if before != now:
+            lines.append(f"{name} {before or 'absent'} there, {now or 'absent'} now")
+    return lines
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that hold packages, and of Python."""
+    # the hash of a file is that of its syntax tree, which differs between versions of Python
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    computing = set(packages) - PLUMBING
+    holders = {name for package in computing for name in _distributions().get(package, ())}
+    names = sorted(holders.union(*(COMPANIONS.get(name, ()) for name in holders)))
+    return found | {name: version for name in names if (version := version_of(name))}
+
+
+def version_of(distribution: str) -> str | None:
+    """Version of a distribution, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _rests_on(classes: Iterable[type], leave_out: frozenset[str]) -> tuple[list[File], set[str]]:
+    starts: list[tuple[Root, str]] = []
+    texts: dict[Path, str] = {}
+    files: list[File] = []
+    packages: set[str] = set()
+    for cls in dict.fromkeys(base for each in classes for base in each.__mro__):
+        top, _, rest = cls.__module__.partition(".")
+        home = HIERCAL if top == OURS else installed(top)
+        if top in sys.stdlib_module_names:
+            continue
+        if bundle := bundle_of(cls):
+            starts.append((Root(bundle.folder), rest))
+            texts |= bundle.texts
+        elif isinstance(home, Root):
+            starts.append((home, cls.__module__))
+        elif home is not None:
+            packages.add(home)
+        elif path := _path(cls):
+            starts.append((Root(path.parent), path.stem))
+        else:
+            files.append(_typed(cls))
+            values = vars(sys.modules[cls.__module__]).values()
+            packages |= {v.__name__.partition(".")[0] for v in values if isinstance(v, ModuleType)}
+    found, imported = closure(starts, leave_out, texts)
+    return [*files, *found], packages | imported
+
+
+def _path(cls: type) -> Path | None:
+    """The script that a class is in, if it is in one."""
+    file = getattr(sys.modules[cls.__module__], "__file__", None)
+    return Path(file).resolve() if file and Path(file).is_file() else None
+
+
+@cache
+def _typed(cls: type) -> File:
+    """A class that was typed in: its own source, or what never repeats if there is none."""
+    name = f"{cls.__qualname__}, typed in"
+    try:
+        text = inspect.cleandoc(inspect.getsource(cls))
+    except (OSError, TypeError):
+        text = uuid.uuid4().hex
+    return File(Root(Path(), "typed in"), name, Path(name), text, code_of(text))
+
+
+def _named(files: Iterable[File]) -> dict[str, str]:
+    """Hash of each file: modules of packages by dotted name, a user's by path."""
+    each = list(files)
+    folders = {file.root.folder for file in each if not file.root.package}
+    common = os.path.commonpath(folders) if folders else ""
+    return dict(sorted((_name(file, common), file.code) for file in each))
+
+
+def _name(file: File, common: str) -> str:
+    if file.root.package:
+        return file.module
+    return file.path.relative_to(common).as_posix()
