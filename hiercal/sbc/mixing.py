@@ -42,6 +42,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -83,14 +84,15 @@ class Mixing:
     r_hat_limit, ess_limit
         What a fit was held to: see `r_hat_limit` and `ess_limit`.
     unmixed, high_r_hat, low_ess_tail
-        Shares of the fits that do not mix, and why: either, R-hat too high, tail ESS too low.
+        Shares of the fits that do not mix, and why: R-hat too high (or none, as no quantity ever
+        moves), tail ESS too low.
     diverged, divergent_draws
         Share of the fits with a divergence, and of all draws that diverged.
     low_e_bfmi, deepest_tree
         Shares of the fits with a chain whose E-BFMI is below `E_BFMI`, and with a draw at the
         largest tree depth allowed. NaN where it cannot be judged.
     mixes
-        `yes`, `no`, or `unchecked` where no fit has a R-hat.
+        `yes`, `no`, or `unchecked`: without a completed fit, or with fewer than 4 draws a chain.
     """
 
     n: int
@@ -103,7 +105,7 @@ class Mixing:
     divergent_draws: float
     low_e_bfmi: float
     deepest_tree: float
-    mixes: str
+    mixes: Literal["yes", "no", "unchecked"]
 
 
 def mixing(
@@ -151,14 +153,16 @@ def mixing(
     'no'
     """
     names = ("r_hat_max", "ess_tail_min", "divergences", "e_bfmi", "max_tree_depth")
-    r_hat, ess, divergences, e_bfmi, depth = (np.asarray(fits[n], dtype=float) for n in names)
-    if len({len(a) for a in (r_hat, ess, divergences, e_bfmi, depth)}) > 1:
+    measured = [np.asarray(fits[name], dtype=float) for name in names]
+    if len({len(a) for a in measured}) > 1:
         raise ValueError(
-            f"got {[len(fits[n]) for n in names]} values of {names}: expected one a fit of each"  # ty: ignore
+            f"got {[len(a) for a in measured]} values of {names}: expected one a fit of each"
         )
+    r_hat, ess, divergences, e_bfmi, depth = measured
     highest, lowest = r_hat_limit(n_chains, n_draws, n_quantities), ess_limit(n_chains, n_draws)
-    checked = ~np.isnan(r_hat) & math.isfinite(highest)
-    high, low = checked & (r_hat > highest), checked & (ess < lowest)
+    checked = np.full(len(r_hat), math.isfinite(highest))
+    # No quantity moved at all where there is no largest R-hat: NaN is not below the limit.
+    high, low = checked & ~(r_hat <= highest), checked & (ess < lowest)
     unmixed = high | low
     energy = ~np.isnan(e_bfmi) & (n_draws >= E_BFMI_DRAWS)
     return Mixing(
@@ -241,7 +245,7 @@ def _share(which: np.ndarray, among: np.ndarray | None = None) -> float:
     return float(which.sum()) / total if total else math.nan
 
 
-def _mixes(unmixed: int, checked: int) -> str:
+def _mixes(unmixed: int, checked: int) -> Literal["yes", "no", "unchecked"]:
     if not checked:
         return "unchecked"
     by_chance = float(binom.sf(unmixed - 1, checked, NOISE))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiercal._words import markdown
 from hiercal.studies import _experiment
 from hiercal.studies._experiment import CLAIMS, Experiment, Say
 from hiercal.studies._manifest import replace
@@ -87,12 +88,12 @@ def page(table: pd.DataFrame, pictures: Sequence[str] = (), quick: bool = False)
     for row in table.to_dict("records"):
         error = f"({_number(row['se'])})" if row["se"] else "(exact)"
         lines.append(
-            f"| {row['claim']} | {row['says']} | **{row['verdict']}** | "
+            f"| {row['claim']} | {markdown(row['says'])} | **{row['verdict']}** | "
             f"{_number(row['effect'])} {error} | {_number(row['bound'])} | "
-            f"{row['measure']} | {row['remark']} | {row['study']} |"
+            f"{markdown(row['measure'])} | {markdown(row['remark'])} | {markdown(row['study'])} |"
         )
     lines.append("\n## Rules\n")
-    lines += [f"- **{row['claim']}**: {row['rule']}" for row in table.to_dict("records")]
+    lines += [f"- **{row['claim']}**: {markdown(row['rule'])}" for row in table.to_dict("records")]
     if pictures:
         lines.append("\n## Figures\n")
         lines += [f"![{path}]({path})\n" for path in pictures]
