@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hiercal import _words as words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -29,15 +31,27 @@ CLAIM_STYLES = {
 }
 TICKS = {True: "✓", False: "✗"}
 TAILS = (0.055, 0.945)
-WIDTHS = {"arm": 31, "verdict": 13}
-"""Columns that are never cut, and how wide they are at least."""
+WIDTHS = {"arm": 24, "verdict": 13}
+"""How wide columns are at least."""
+LEGEND = (
+    "worst: the quantity with the smallest p. p (Holm): adjusted for all quantities of all arms; "
+    "(eff.): of the ranks among effective draws, where autocorrelation can make the plain p small. "
+    "failed: fits, of all simulations. unmixed, diverged: share of the completed fits whose chains "
+    "do not mix, that have a divergence. ESS < L: largest share, over the quantities, of fits with "
+    "fewer effective draws than the L = {max_rank} that a truth is ranked among. detects: the "
+    "smallest shift, in posterior sds, and error of the sd (x1.3: 1.3 times too large or too "
+    "small) that this run finds with probability 0.9; alone: if one quantity has it; shared: if "
+    "all quantities of the arm have it and err independently (dependent ones: between the two)."
+)
 SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
 
 
 def console() -> Console:
     """Standard output, wide enough for the tables where it is not a terminal."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=118)
+    # names come from files and data: brackets and colons in them are no markup
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    terminal = Console(**plain)
+    return terminal if terminal.is_terminal else Console(**plain, width=118)
 
 
 def show_catalogue(kinds: list[str]) -> None:
@@ -72,7 +86,7 @@ def show_story_table(names: list[str], results: Path) -> None:
 
     out = console()
     with out.status("") as status:
-        rows = table.rows(names, results, status.update)
+        rows = table.rows(names, results, lambda name: status.update(Text(name)))
     models = list(dict.fromkeys(model for row in rows for model in row.models))
     libraries = ("pymc", "numpyro")
     codings = [model.replace("_", "\n").replace("noncentred", "non-\ncentred") for model in models]
@@ -101,9 +115,11 @@ def show_story_table(names: list[str], results: Path) -> None:
     )
 
 
-def show_result(result: Result, every: bool = False) -> bool:
-    """Print a run's verdicts; return whether any arm is miscalibrated."""
+def show_result(result: Result, every: bool = False) -> None:
+    """Print a run's verdicts, what its chains and failed fits warn of, and what it could see."""
     import pandas as pd
+
+    from hiercal.studies._mixing import MIXING, said
 
     out = console()
     path = result.folder / "verdicts.csv"
@@ -121,15 +137,31 @@ def show_result(result: Result, every: bool = False) -> bool:
             "to go on"
         )
     out.print(
-        f"\n[bold]{manifest['name']}[/bold]: {shown} simulations, seed "
-        f"{manifest['seed']}, {len(manifest['arms'])} arms"
+        Text("\n").append(str(manifest["name"]), "bold"),
+        f": {words.count(shown, 'simulation')}, seed {manifest['seed']}, "
+        f"{words.count(len(manifest['arms']), 'arm')}",
+        sep="",
     )
     if not manifest["complete"]:
         out.print(
-            f"[yellow]A run of {manifest['simulations']} simulations has not ended; below are the "
-            f"verdicts on the first {shown}. The same command goes on.[/yellow]"
+            f"A run of {words.count(manifest['simulations'], 'simulation')} has not ended; below "
+            f"are the verdicts on the first {shown}. The same command goes on.",
+            style="yellow",
         )
-    out.print(_arm_table(result, verdicts))
+    path = result.folder / MIXING
+    mixed = pd.read_csv(path).set_index("arm") if path.exists() else pd.DataFrame()
+    worst = {
+        str(arm): min(rows["verdict"], key=SEVERITY.index)
+        for arm, rows in verdicts.groupby("arm", sort=False)
+    }
+    out.print(_arm_table(verdicts, mixed, worst))
+    out.print(LEGEND.format(max_rank=manifest["study"]["max_rank"]) + "\n")
+    for arm, row in mixed.iterrows():
+        if warnings := said(row.to_dict()):
+            joined = "; ".join(warnings)
+            so = f"{worst[str(arm)]}{', but' if worst[str(arm)] == 'calibrated' else ';'} {joined}"
+            out.print(Text(f"{arm}: ", "yellow").append(so), soft_wrap=True)
+    _show_errors(out, result)
     seen = verdicts if every else verdicts[verdicts["verdict"] != "calibrated"]
     if len(seen):
         out.print(
@@ -142,11 +174,29 @@ def show_result(result: Result, every: bool = False) -> bool:
             out.print(_bias_table(own))
     family = len(verdicts)
     out.print(
-        f"Family-wise level 5 % over {family} quantities of all arms (Holm). 'calibrated' is no "
+        f"Family-wise level 5 % over {family} {'quantity' if family == 1 else 'quantities'} of all "
+        "arms (Holm). 'calibrated' is no "
         "evidence against: errors smaller than the detectable ones may be there.\n"
         f"All numbers and figures: {result.folder}"
     )
-    return bool((verdicts["verdict"] == "miscalibrated").any())
+
+
+def _show_errors(out: Console, result: Result) -> None:
+    """The first error of each kind, with how many there are."""
+    from hiercal.studies._mixing import errors
+    from hiercal.studies._result import FITS
+
+    if not (result.folder / FITS).exists():
+        return
+    for row in errors(result.fits).to_dict("records"):
+        out.print(
+            Text(f"{words.count(row['count'], 'fit')} failed: ", "bold red").append(
+                f"{row['error']} ({row['arm']}, simulation {row['simulation']}"
+                f"{', the first' if row['count'] > 1 else ''})",
+                "default not bold",
+            ),
+            soft_wrap=True,
+        )
 
 
 def show_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> bool:
@@ -187,7 +237,9 @@ def show_fit(fitted: Fitted) -> None:
     fit, exact = fitted.fit, fitted.exact
     n_chains, n_draws = next(iter(fit.draws.values())).shape[:2]
     total = n_chains * n_draws
-    out.print(f"\n[bold]{fitted.label}[/bold]: {n_chains} x {n_draws} draws")
+    out.print(
+        Text("\n").append(fitted.label, "bold"), f": {n_chains} x {n_draws} draws", sep=""
+    )
     if fit.stats:
         out.print(
             f"{fit.divergences} of {total} draws diverged; "
@@ -232,43 +284,68 @@ def _interval(ends: np.ndarray) -> str:
     return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
 
 
-def _arm_table(result: Result, verdicts: pd.DataFrame) -> Table:
-    import pandas as pd
-
+def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str]) -> Table:
     table = _table(
         "Verdicts",
         "arm",
         "verdict",
         "worst",
         "p (Holm)",
-        "fits",
         "failed",
+        "unmixed",
         "diverged",
         "ESS < L",
-        "detects shift, scale of",
+        "detects",
         numeric=True,
     )
-    path = result.folder / "fits.parquet"
-    fits = pd.read_parquet(path, columns=["arm", "error", "divergences"]) if path.exists() else None
     for arm, rows in verdicts.groupby("arm", sort=False):
-        worst = rows.loc[rows["p_holm"].idxmin()] if rows["p_holm"].notna().any() else rows.iloc[0]
-        verdict = min(rows["verdict"], key=SEVERITY.index)
-        diverged = "-"
-        if fits is not None:
-            own = fits[(fits["arm"] == arm).to_numpy()]
-            diverged = f"{(own['divergences'] > 0).mean():.0%}"
+        quoted = rows.assign(quoted=[_quoted(row) for row in rows.to_dict("records")])
+        known = quoted["quoted"].notna().any()
+        least = quoted.loc[quoted["quoted"].idxmin()] if known else quoted.iloc[0]
+        verdict = worst[str(arm)]
+        row = mixed.loc[arm].to_dict() if arm in mixed.index else {}
+        shown = Text(verdict, STYLES[verdict])
+        if row.get("mixes") == "no":
+            shown.append(
+                f", {'but' if verdict == 'calibrated' else 'and'} chains do not mix in "
+                f"{words.percent(row['unmixed'])} of fits",
+                "yellow",
+            )
         table.add_row(
             str(arm),
-            Text(verdict, STYLES[verdict]),
-            worst["quantity"],
-            f"{worst['p_holm']:.2g}",
-            str(worst["n"] + worst["n_failed"]),
-            str(worst["n_failed"]),
-            diverged,
-            f"{rows['low_ess'].max():.0%}",
-            f"{rows['detectable_shift'].max():.2f} sd, x{rows['detectable_scale'].max():.2f}",
+            shown,
+            least["quantity"],
+            _p_holm(least.to_dict()),
+            f"{least['n_failed']} of {least['n'] + least['n_failed']}",
+            *(words.percent(row.get(name, np.nan)) for name in ("unmixed", "diverged")),
+            words.percent(rows["low_ess"].max()),
+            _detects(rows),
         )
     return table
+
+
+def _quoted(row: dict[str, Any]) -> float:
+    """The adjusted p-value that counts: of effective ranks where autocorrelation misleads."""
+    return row["p_effective_holm" if _autocorrelated(row) else "p_holm"]
+
+
+def _p_holm(row: dict[str, Any]) -> str:
+    return words.p_value(_quoted(row)) + (" (eff.)" if _autocorrelated(row) else "")
+
+
+def _autocorrelated(row: dict[str, Any]) -> bool:
+    from hiercal.sbc.verdict import MAX_LOW_ESS
+
+    return row["low_ess"] > MAX_LOW_ESS
+
+
+def _detects(rows: pd.DataFrame) -> str:
+    kinds = {"alone": "detectable", "shared": "shared"}
+    return "\n".join(
+        f"{name} {words.detectable(rows[f'{kind}_shift'].max(), rows[f'{kind}_scale'].max())}"
+        for name, kind in kinds.items()
+        if f"{kind}_shift" in rows  # not in a run of an earlier version
+    )
 
 
 def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
@@ -278,7 +355,8 @@ def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
             row["arm"],
             row["quantity"],
             Text(row["verdict"], STYLES[row["verdict"]]),
-            *(f"{row[p]:.2g}" for p in ("p_ecdf", "p_smooth", "p_holm")),
+            *(words.p_value(row[p]) for p in ("p_ecdf", "p_smooth")),
+            _p_holm(row),
             row["reason"],
         )
     return table
@@ -317,7 +395,7 @@ def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
         table.add_column(
             column,
             justify="left" if i == 0 or words or not numeric else "right",
-            no_wrap=column in WIDTHS,
+            overflow="fold",
             min_width=WIDTHS.get(column),
         )
     return table

@@ -93,7 +93,15 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     help="Its scheduler file, on a shared disk.",
 )
 @click.option(
-    "--check", is_flag=True, help="Exit with 1 if an arm is miscalibrated, or a claim fails."
+    "--check",
+    is_flag=True,
+    help="Exit with 1 if an arm is miscalibrated, 3 if that is not decided, fits failed or chains "
+    "do not mix. Of a named study: 1 if a claim fails.",
+)
+@click.option(
+    "--allow-inconclusive",
+    is_flag=True,
+    help="With --check: 0 instead of 3, unless an arm has no completed fit.",
 )
 @click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
 @click.option("--fresh", is_flag=True, help=FRESH)
@@ -106,6 +114,7 @@ def run(
     scheduler: str | None,
     scheduler_file: Path | None,
     check: bool,
+    allow_inconclusive: bool,
     quick: bool,
     fresh: bool,
 ) -> None:
@@ -120,9 +129,10 @@ def run(
 
     Of a file with stories and fitters, the folder gets journal.sqlite (every fit as it came in),
     manifest.json, records.parquet, fits.parquet, sbc.zarr (opens with ArviZ), verdicts.csv,
-    coverage.csv, bias.csv and figures/.
-    Exits with 0 when the run completed, whatever the verdicts; 2 when the folder holds something
-    else; 130 when interrupted.
+    mixing.csv, coverage.csv, bias.csv and figures/.
+    Exits with 0 when the run completed, whatever the verdicts (see --check); 1 when it could not,
+    with --check 3; 2 on a mistake in the command or the file, and when the folder holds
+    something else; 130 when interrupted.
     """
     from hiercal import _console
     from hiercal.config import ConfigError, read
@@ -130,7 +140,11 @@ def run(
     from hiercal.studies._engine import RunError
     from hiercal.studies._experiment import run as run_experiment
     from hiercal.studies._journal import JournalError
+    from hiercal.studies._mixing import NOT_DECIDED
+    from hiercal.studies._mixing import check as checked
 
+    if allow_inconclusive and not check:
+        _fail("--allow-inconclusive goes with --check", 2)
     try:
         study = read(config, quick=quick, simulations=simulations, seed=seed)
     except ConfigError as error:
@@ -151,12 +165,12 @@ def run(
     except JournalError as error:
         _fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
-        _fail(str(error), 1)
+        _fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
         _fail(_interrupted(study, folder), 130)
-    miscalibrated = _console.show_result(result)
-    if check and miscalibrated:
-        sys.exit(1)
+    _console.show_result(result)
+    if check:
+        sys.exit(checked(result, allow_inconclusive))
 
 
 @main.command()

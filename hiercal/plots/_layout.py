@@ -62,7 +62,13 @@ def matrix(
     n_columns = math.ceil(len(quantities) / n_blocks)
     n_rows = len(row_labels)
     width = SINGLE if n_columns == 1 else DOUBLE
+    labels = [
+        [piece for line in label.split("\n") for piece in wrap(line, _ROW_LABEL_WIDTH, SMALL_SIZE)]
+        for label in row_labels
+    ]
     row_height = 1.6 if n_rows * n_blocks == 1 else min(1.0, max(0.43, 6.2 / (n_rows * n_blocks)))
+    if n_rows > 1:
+        row_height = max(row_height, max(map(len, labels)) * 1.3 * SMALL_SIZE / 72)
     figure = Figure((width, n_blocks * (n_rows * row_height + 0.3)))
     grid = figure.subplots(n_blocks * n_rows, n_columns, squeeze=False)
     row_label_width = _ROW_LABEL_WIDTH if n_rows > 1 else 0.0
@@ -79,13 +85,8 @@ def matrix(
         if row == 0:
             _title(panel, quantities[place], panel_width)
         if column == 0 and n_rows > 1:
-            lines = [
-                piece
-                for line in row_labels[row].split("\n")
-                for piece in wrap(line, _ROW_LABEL_WIDTH, SMALL_SIZE)
-            ]
             panel.set_ylabel(
-                "\n".join(lines),
+                "\n".join(labels[row]),
                 rotation=0,
                 ha="right",
                 va="center",

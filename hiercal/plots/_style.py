@@ -186,26 +186,32 @@ def text_width(text: str, size: float) -> float:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Break text into lines no wider than `width` inches, an unbreakable piece shortened to fit.
+    """Break text into lines no wider than `width` inches, dropping nothing.
 
     Lines break after a space, a hyphen, an underscore, a slash or a comma, and before a bracket;
-    mathematics stays whole.
+    a piece that is still too wide anywhere, so that two names never look the same by being cut.
+    Mathematics stays whole.
     """
     if text_width(text, size) <= width:
         return [text]
-    pieces = re.findall(r"\$[^$]+\$\S*\s*|\[?[^\s\-_/,\[$]*[\s\-_/,$]?", text)
+    pieces = re.findall(
+        r"(?<!\\)\$(?:\\\$|[^$])+\$\S*\s*|\[?(?:\\\$|[^\s\-_/,\[$])*[\s\-_/,$]?", text
+    )
     lines = [""]
     for piece in filter(None, pieces):
         if lines[-1] and text_width((lines[-1] + piece).rstrip(), size) > width:
             lines.append("")
         lines[-1] += piece
-    return [_shorten(line.rstrip(), width, size) for line in lines]
+    return [part for line in lines for part in _parts(line.rstrip(), width, size)]
 
 
-def _shorten(text: str, width: float, size: float) -> str:
+def _parts(text: str, width: float, size: float) -> list[str]:
+    """A line in parts that fit, mathematics whole."""
     if is_math_text(text):
-        return text
-    kept = text
-    while len(kept) > 1 and text_width(text if kept == text else kept + "…", size) > width:
-        kept = kept[:-1]
-    return text if kept == text else kept + "…"
+        return [text]
+    parts = [""]
+    for letter in re.findall(r"\\\$|.", text, re.DOTALL):  # an escaped dollar is one letter
+        if parts[-1] and text_width(parts[-1] + letter, size) > width:
+            parts.append("")
+        parts[-1] += letter
+    return parts

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hiercal.plots._style import BAND, DOUBLE, INK, OUTSIDE, SMALL_SIZE, style, text_width
+from hiercal.plots._style import BAND, DOUBLE, INK, OUTSIDE, SMALL_SIZE, plain, style, text_width
 
 VERDICTS = {
     "holds": ("#117733", "o"),
@@ -42,7 +42,7 @@ def claims(table: pd.DataFrame) -> Figure:
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = np.where(se > 0, margin / se, np.sign(margin) * _END)
     names = [
-        _shortened(f"{c} {s}", 3.3) for c, s in zip(table["claim"], table["says"], strict=True)
+        _shortened(plain(f"{c} {s}"), 3.3) for c, s in zip(table["claim"], table["says"], strict=True)
     ]
     with style():
         figure = Figure((DOUBLE, height))
@@ -76,4 +76,4 @@ def _shortened(text: str, width: float) -> str:
         return text
     while text_width(text + "…", SMALL_SIZE) > width:
         text = text[:-1]
-    return text.rstrip(" ,;:") + "…"
+    return text.rstrip(" ,;:\\") + "…"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hiercal.plots._layout import assemble, funnel_grid, log_ticks
-from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, style
+from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, plain, style
 
 _POINT = "#5b7fa6"
 # A handful of extreme draws would press all others into a line.
@@ -79,11 +79,11 @@ def funnel(
         for row, row_draws in enumerate(draws):
             for column, panel in enumerate(row_draws):
                 _draw(axes[row, column], panel)
-                axes[row, column].set_title(panel["title"])
+                axes[row, column].set_title(plain(panel["title"]))
                 axes[row, column].set_xlabel(scale_label)
             axes[row, 0].set_ylabel(group_label)
             axes[row, -1].annotate(
-                titles[row], (1, 0.5), xytext=(5, 0), xycoords="axes fraction",
+                plain(titles[row]), (1, 0.5), xytext=(5, 0), xycoords="axes fraction",
                 textcoords="offset points", rotation=270, ha="left", va="center",
                 fontweight="bold", annotation_clip=False,
             )  # fmt: skip

@@ -135,7 +135,7 @@ def _note(
     """Arm, simulations, and how many effects each has."""
     totals = sorted({int(row.sum()) for found in counts.values() for row in found})
     effects = f" with {' or '.join(f'{n:,}' for n in totals)} effects each" if totals else ""
-    start = f"{plain(labels[arms[0]])}, {said[arms[0]]}. " if len(arms) == 1 else ""
+    start = f"{labels[arms[0]]}, {said[arms[0]]}. " if len(arms) == 1 else ""
     story = shared_story(arms)
     of_story = f" of {plain(story)}" if story else ""
     return f"{start}N = {n_simulations} simulations{of_story}{effects}."

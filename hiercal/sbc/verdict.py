@@ -8,8 +8,11 @@ three:
 - `calibrated`: it is not rejected, whatever they hid. The study would have seen errors of at least
   the size given as detectable; smaller ones remain possible.
 - `inconclusive`: the answer turns on failed fits or on too few effective draws.
+
+Whether the chains mix is another question, see `hiercal.sbc.mixing`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +24,8 @@ from hiercal.sbc.bands import check_ranks
 from hiercal.sbc.uniformity import detectable, holm, uniformity_test
 
 _NAN = float("nan")
+MAX_LOW_ESS = 0.2
+"""Largest share of fits with a bulk effective sample size below L at which plain ranks count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +44,8 @@ class Hypothesis:
         Bulk effective sample size of each completed fit, shape (n,). NaN counts as too low.
     max_rank
         L, the number of draws each truth was ranked among, at least 4.
+    arm
+        Name of the arm: its quantities may have an error in common.
     """
 
     ranks: ArrayLike
@@ -46,6 +53,7 @@ class Hypothesis:
     n_failed: int
     ess_bulk: ArrayLike
     max_rank: int
+    arm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,16 @@ class Verdict:
     reason
         Why, in a short sentence.
     detectable_shift, detectable_scale
-        Smallest errors detected with the power asked for at level alpha / family size, see
-        `uniformity.detectable`.
+        Smallest errors that are found in this quantity, if it is the only wrong one, with the power
+        asked for: at level alpha / family size, see `uniformity.detectable`.
+    shared_shift, shared_scale
+        Smallest errors that are found in one quantity of the arm or another with that power, if all
+        of its m quantities have them and err independently: each is found with power
+        ``1 - (1 - power)^(1/m)``. Dependence moves this towards the figures for one quantity. Of
+        60 runs of 200 simulations, 2 arms of 11 quantities, one of them with these errors (a shift
+        of .20, sds 1.21 times too small, too large), 95, 98 and 88 % found them with independent
+        quantities, 78, 100 and 83 % with correlation .4, 58, 90 and 55 % with .8; a shift of
+        `detectable_shift` in all quantities 100, 100 and 98 %.
     """
 
     n: int
@@ -89,6 +105,8 @@ class Verdict:
     reason: str
     detectable_shift: float
     detectable_scale: float
+    shared_shift: float
+    shared_scale: float
 
 
 def verdicts(
@@ -96,7 +114,7 @@ def verdicts(
     *,
     alpha: float = 0.05,
     power: float = 0.9,
-    max_low_ess: float = 0.2,
+    max_low_ess: float = MAX_LOW_ESS,
 ) -> list[Verdict]:
     """Judge a family of hypotheses together.
 
@@ -154,6 +172,7 @@ def verdicts(
         )
     found = [_measure(hypothesis) for hypothesis in hypotheses]
     size = sum(one.n > 0 for one in found)
+    of_arm = Counter(h.arm for h, one in zip(hypotheses, found, strict=True) if one.n > 0)
     complete = holm([one.p for one in found])
     worst = holm([one.p_worst for one in found])
     best = holm([one.p_best for one in found])
@@ -162,7 +181,10 @@ def verdicts(
     for i, one in enumerate(found):
         rejections = [bool(p[i] < alpha) for p in (complete, worst, best)]
         verdict, reason = _judge(one, rejections, bool(effective[i] < alpha), max_low_ess, alpha)
-        smallest = detectable(one.n, one.max_rank, alpha / max(size, 1), power)
+        level = alpha / max(size, 1)
+        smallest = detectable(one.n, one.max_rank, level, power)
+        each = 1 - (1 - power) ** (1 / max(of_arm[hypotheses[i].arm], 1))
+        shared = detectable(one.n, one.max_rank, level, each)
         judged.append(
             Verdict(
                 n=one.n,
@@ -179,6 +201,8 @@ def verdicts(
                 reason=reason,
                 detectable_shift=smallest.shift,
                 detectable_scale=smallest.scale,
+                shared_shift=shared.shift,
+                shared_scale=shared.scale,
             )
         )
     return judged

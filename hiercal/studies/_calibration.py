@@ -12,6 +12,7 @@ import numpy as np
 from hiercal.sbc import coverage as intervals
 from hiercal.sbc import pooled, uniformity
 from hiercal.sbc import verdict as rule
+from hiercal.studies._mixing import mixing
 from hiercal.studies._strata import strata
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
     """The study's tables by name."""
     made = {
         "verdicts": verdicts(result),
+        "mixing": mixing(result),
         "coverage": coverage(result),
         "bias": bias(result),
         "strata": strata(result),
@@ -55,11 +57,16 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
     Returns
     -------
     DataFrame
-        A row per arm and quantity: ``n`` completed fits, ``n_failed``; p-values of the ECDF test
-        and of the smooth test, their combination ``p``, and ``p_holm`` over the family, also with
-        failed fits ranked worst and best; ``low_ess``, the share of fits whose bulk ESS is below
-        the draws ranked; ``verdict`` and its ``reason``; and the smallest shift (in posterior sds)
-        and scale error (ratio of sds) that would have been detected with the stated power.
+        A row per arm and quantity: ``n`` completed fits, ``n_failed``; p-values ``p_ecdf`` and
+        ``p_smooth`` of the two tests of uniformity, their combination ``p``, and ``p_holm``
+        adjusted for the family, with failed fits ranked as badly as can be (``p_holm_worst``) and
+        as well (``p_holm_best``); ``p_effective_holm``, of the ranks among effective draws, which
+        counts where ``low_ess`` is above 0.2: the share of fits whose bulk ESS is below L, the
+        number of draws that a truth is ranked among; ``verdict`` and its ``reason``. The smallest
+        errors found with the stated power: ``detectable_shift`` (in posterior sds) and
+        ``detectable_scale`` (a sd so many times too large or too small) if this quantity alone is
+        wrong, ``shared_shift`` and ``shared_scale`` if all quantities of the arm are, and err
+        independently. Fields of `hiercal.sbc.verdict.Verdict`.
     """
     import pandas as pd
 
@@ -77,6 +84,7 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
                 n_failed=len(rows) - len(done),
                 ess_bulk=done["ess_bulk"].to_numpy(),
                 max_rank=int(rows["max_rank"].iloc[0]),
+                arm=arm,
             )
         )
     found = rule.verdicts(hypotheses, alpha=alpha, power=power)

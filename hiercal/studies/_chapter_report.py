@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hiercal._words import markdown
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -32,7 +34,7 @@ def report(tables: Mapping[str, pd.DataFrame], examples: Sequence[Example]) -> s
     ]
     for example in examples:
         rows = comparison[(comparison["example"] == example.name).to_numpy()]
-        parts.append(f"## {example.title}\n")
+        parts.append(f"## {markdown(example.title)}\n")
         parts.append(_findings(example, rows, tables))
         parts.append(_comparison(rows))
     parts.append("## Divergences\n")
@@ -47,7 +49,7 @@ def _data_section(data: pd.DataFrame) -> str:
         seed = rows["seed"].iloc[0]
         same = int((rows["printed"] == rows["drawn"]).sum())
         lines.append(
-            f"- **{example}**: of {len(rows)} printed counts {same} are those that the chapter's "
+            f"- **{markdown(example)}**: of {len(rows)} printed counts {same} are those that the chapter's "
             f"code draws with its seed {seed}"
             + (". " if same == len(rows) else ": the printed data are not the code's. ")
             + f"Printed: {_list(rows['printed'])}; drawn: {_list(rows['drawn'])}."
@@ -65,7 +67,7 @@ def _findings(example: Example, rows: pd.DataFrame, tables: Mapping[str, pd.Data
     if len(differs):
         worst = differs.loc[differs["z"].abs().idxmax()]
         lines.append(
-            f"The farthest: {worst['statistic']} of {worst['quantity']}, printed "
+            f"The farthest: {worst['statistic']} of {markdown(worst['quantity'])}, printed "
             f"{_number(worst['printed'])}, exact {_number(worst['exact'])} (z {worst['z']:+.0f})."
         )
     measured = rows[[f"{library}_z" for library in _libraries(rows)]].abs().to_numpy()
@@ -74,9 +76,9 @@ def _findings(example: Example, rows: pd.DataFrame, tables: Mapping[str, pd.Data
     own = hypotheses[(hypotheses["example"] == example.name).to_numpy()]
     for row in own.to_dict("records"):
         lines.append(
-            f"Under {row['hypothesis']}{' (as stated)' if row['stated'] else ''} the printed means "
+            f"Under {markdown(row['hypothesis'])}{' (as stated)' if row['stated'] else ''} the printed means "
             f"lie {row['rms']:.2f} posterior sd (root mean square) from the exact ones, whose "
-            f"{row['scale']} is {_number(row['scale_mean'])}."
+            f"{markdown(row['scale'])} is {_number(row['scale_mean'])}."
         )
     return "\n".join(lines) + "\n"
 
@@ -92,7 +94,7 @@ def _comparison(rows: pd.DataFrame) -> str:
             f"{_number(row[library])} ({row[f'{library}_z']:+.1f})" for library in _libraries(rows)
         )
         lines.append(
-            f"| {row['quantity']} | {row['statistic']} | {_number(row['printed'])} | "
+            f"| {markdown(row['quantity'])} | {row['statistic']} | {_number(row['printed'])} | "
             f"{_number(row['exact'])} | {fits} | {row['z']:+.1f} | {row['verdict']} |"
         )
     return "\n".join(lines) + "\n"
@@ -107,8 +109,9 @@ def _sampling(table: pd.DataFrame) -> str:
     for row in table.to_dict("records"):
         z = (row["mean"] - row["exact"]) / row["mcse"]
         lines.append(
-            f"| {row['example']} | {LIBRARY_NAMES[row['library']]}, {row['model']} | "
-            f"{row['divergences']} | {row['scale']} | {row['ess_bulk']:.0f} | "
+            f"| {markdown(row['example'])} | {LIBRARY_NAMES[row['library']]}, "
+            f"{markdown(row['model'])} | {row['divergences']} | {markdown(row['scale'])} | "
+            f"{row['ess_bulk']:.0f} | "
             f"{_number(row['mean'])} ({_number(row['mcse'])}) | {_number(row['exact'])} | "
             f"{z:+.1f} |"
         )
@@ -129,7 +132,7 @@ def figure(comparison: pd.DataFrame, examples: Sequence[Example]) -> Figure:
     from matplotlib.figure import Figure
 
     from hiercal.plots import quantity_label
-    from hiercal.plots._style import BAND, DOUBLE, OUTSIDE, SMALL_SIZE, arm_styles, style
+    from hiercal.plots._style import BAND, DOUBLE, OUTSIDE, SMALL_SIZE, arm_styles, plain, style
 
     styles = arm_styles(tuple(LIBRARY_NAMES))
     n_rows = [comparison[comparison["example"] == e.name]["quantity"].nunique() for e in examples]
@@ -169,7 +172,7 @@ def figure(comparison: pd.DataFrame, examples: Sequence[Example]) -> Figure:
             ax.set_xticks([-4, 4], minor=True)
             ax.set_yticks(range(len(quantities)), [quantity_label(q) for q in quantities])
             ax.set_ylim(len(quantities) - 0.4, -0.6)
-            ax.set_title(example.title, loc="left")
+            ax.set_title(plain(example.title), loc="left")
             ax.tick_params(axis="y", length=0, labelsize=SMALL_SIZE)
             if ax not in (axes[0], axes[-1]):
                 ax.tick_params(axis="x", which="both", labelbottom=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiercal._words import markdown
 from hiercal.studies import _experiment
 from hiercal.studies._claims import VERDICTS
 from hiercal.studies._experiment import CLAIMS, Experiment, Say
@@ -116,19 +117,19 @@ def page(
         cells = (
             row["claim"],
             row["source"],
-            row["says"],
+            markdown(row["says"]),
             f"**{row['verdict']}**",
             f"{_number(row['effect'])} {error}",
             _number(row["bound"]),
             "any" if exact else _number(row["tells_apart"]),
-            row["measure"],
-            _remark(row, minutes or {}),
+            markdown(row["measure"]),
+            markdown(_remark(row, minutes or {})),
             row["study"],
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines.append("\n## Rules\n")
     lines += [
-        f"- **{row['claim']}** (fixed {row['fixed']}): {row['rule']}"
+        f"- **{row['claim']}** (fixed {row['fixed']}): {markdown(row['rule'])}"
         for row in table.to_dict("records")
     ]
     if pictures:

@@ -68,6 +68,7 @@ def write_manifest(
         "complete": complete,
         "arms": [arm.label for arm in study.arms],
         "roles": _roles(study),
+        "chains": _chains(study),
         "study": study.describe(),
         "versions": current,
         "commit": commit(),
@@ -154,6 +155,18 @@ def _roles(study: Study) -> dict[str, dict[str, Any]]:
             "groups": arm.story.groups,
             "first_group": arm.story.labels(arm.story.groups)[0],
             "n_groups": len(arm.story.coords[arm.story.dims[arm.story.groups][0]]),
+        }
+        for arm in study.arms
+    }
+
+
+def _chains(study: Study) -> dict[str, dict[str, int | None]]:
+    """What each arm keeps of a fit, and how deep its trees may be."""
+    return {
+        arm.label: {
+            "chains": arm.fitter.shape[0],
+            "draws": arm.fitter.shape[1],
+            "max_tree_depth": getattr(arm.fitter, "max_treedepth", None),
         }
         for arm in study.arms
     }

@@ -75,9 +75,13 @@ class Bars(Progress):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
         self._rich = RichProgress(
-            TextColumn("{task.description}"),
+            # labels come from files: brackets in them are no markup, and none is cut short
+            TextColumn(
+                "{task.description}", markup=False, table_column=Column(overflow="fold")
+            ),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>12}"),
@@ -97,7 +101,7 @@ class Bars(Progress):
             self._rich.add_task(label, total=total, completed=tally.done, **blank)
             for label, tally in zip(labels, tallies, strict=True)
         ]
-        self._sum = self._rich.add_task("[bold]all arms", total=self._total, **blank)
+        self._sum = self._rich.add_task("all arms", total=self._total, **blank)
         self._show(self._sum, self._all, self._whole(), self._total)
         self._rich.start()
 
@@ -108,7 +112,7 @@ class Bars(Progress):
         self._show(self._sum, self._all, self._whole(), self._total)
 
     def note(self, text: str) -> None:
-        self._rich.console.print(text)
+        self._rich.console.print(text, markup=False, emoji=False, highlight=False)
 
     def _whole(self) -> Tally:
         each = self._tallies
@@ -147,13 +151,13 @@ class Lines(Progress):
     def update(self, arm: int, tally: Tally) -> None:
         self._tallies[arm] = tally
         done = sum(t.done for t in self._tallies)
+        rate = self._clock.rate(done)
         if time.monotonic() < self._next and done < self._total:
             return
         self._next = time.monotonic() + self._every
-        rate = self._clock.rate(done)
-        left = f", {_duration((self._total - done) / rate)} left" if rate else ""
+        speed = f"{rate:.3g} fits/s, {_duration((self._total - done) / rate)} left, " if rate else ""
         self.note(
-            f"{done} of {self._total} fits ({self._labels[arm]}), {rate:.3g} fits/s{left}, "
+            f"{done} of {self._total} fits ({self._labels[arm]}), {speed}"
             f"{sum(t.failed for t in self._tallies)} failed, "
             f"{sum(t.divergent for t in self._tallies)} with divergences"
         )
@@ -166,16 +170,18 @@ class Lines(Progress):
 
 
 class _Clock:
-    """Fits a second since this run's first update."""
+    """Fits a second since the first batch came back: the wait for it is mostly compiling."""
 
     def __init__(self, done: int) -> None:
-        self._first, self._done = time.monotonic(), done
+        self._done, self._first = done, None
 
     def rate(self, done: int) -> float:
-        if done <= self._done:
-            self._first = time.monotonic() if done < self._done else self._first
+        """Rate at which fits have come since; 0 while unknown."""
+        if self._first is None:
+            if done > self._done:
+                self._done, self._first = done, time.monotonic()
             return 0.0
-        return (done - self._done) / max(time.monotonic() - self._first, 1e-9)
+        return max(done - self._done, 0) / max(time.monotonic() - self._first, 1e-9)
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,16 @@
+import io
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
-from hiercal.plots._style import arm_labels, arm_styles, quantity_label, text_width, wrap
+from hiercal.plots import coverage, ecdf_difference, rank_histogram, recovery
+from hiercal.plots._style import arm_labels, arm_styles, plain, quantity_label, text_width, wrap
+
+NASTY = ("[/nope]", "theta[north]", "a$b_c$", "A|B", "<script>", r"\frac$x$", "_hidden")
 
 ARMS = [f"story/{k}" for k in range(8)]
 
@@ -61,7 +69,24 @@ def test_wrap_fits_and_keeps_the_text():
     assert wrap("short", 1.0, 7) == ["short"]
 
 
-def test_wrap_shortens_what_cannot_be_broken():
-    [line] = wrap("x" * 100, 1.0, 7)
-    assert line.endswith("…")
-    assert text_width(line, 7) <= 1.0
+def test_wrap_breaks_anywhere_rather_than_cut():
+    for text in ("x" * 100, plain("a$b_c$" * 20)):
+        lines = wrap(text, 1.0, 7)
+        assert "".join(lines) == text
+        assert all(text_width(line, 7) <= 1.0 for line in lines)
+
+
+def test_names_are_drawn_as_they_are(build):
+    """Planted names: mathematics, markup and Markdown in the names of arms and of a quantity."""
+    arms = (*(f"s{i}/{name}" for i, name in enumerate(NASTY)), "s7/" + "long" * 15 + "[0.95]")
+    records = build(arms=arms, quantities=("a$b_c$", "A|B"), n_simulations=30)
+    for draw in (rank_histogram, ecdf_difference, coverage, recovery):
+        figure = draw(records, ["a$b_c$", "A|B"])
+        svg = io.BytesIO()
+        figure.savefig(svg, format="svg")
+        ElementTree.fromstring(svg.getvalue())
+        shown = [text.get_text() for text in figure.findobj(Text)]
+        flat = "".join(shown).replace("\n", "")
+        for name in (*arms, "a$b_c$", "A|B"):
+            assert plain(name) in flat
+        assert not any(is_math_text(text) for text in shown if plain("a$b_c$") in text)
