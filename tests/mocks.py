@@ -65,8 +65,8 @@ class Known(Fitter):
     """Puts exactly ``data["rank"]`` of the thinned draws below the truth, or ``always`` of them.
 
     Fits whose ``u`` is below ``raises``, ``short``, ``nan`` (cumulative shares) go wrong in that
-    way; a fit whose simulation has ``u`` above ``1 - kills`` ends its process. With ``stuck`` there are
-    20 chains, the last of which stays far out, and the ranks of all are as without.
+    way; a fit whose simulation has ``u`` above ``1 - kills`` ends its process. With ``stuck`` there
+    are 20 chains, the last of which stays far out, and the ranks of all are as without.
     """
 
     draws: int = 4 * MAX_RANK
