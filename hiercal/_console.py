@@ -31,8 +31,10 @@ CLAIM_STYLES = {
 }
 TICKS = {True: "✓", False: "✗"}
 TAILS = (0.055, 0.945)
-WIDTHS = {"arm": 24, "verdict": 13}
+WIDTHS = {"arm": 20, "verdict": 13}
 """How wide columns are at least."""
+WIDEST = {"verdict": 15, "p (Holm)": 9}
+"""How wide columns are at most, so that the table of the arms fits."""
 LEGEND = (
     "worst: the quantity with the smallest p. p (Holm): adjusted for all quantities of all arms; "
     "(eff.): of the ranks among effective draws, where autocorrelation can make the plain p small. "
@@ -237,9 +239,7 @@ def show_fit(fitted: Fitted) -> None:
     fit, exact = fitted.fit, fitted.exact
     n_chains, n_draws = next(iter(fit.draws.values())).shape[:2]
     total = n_chains * n_draws
-    out.print(
-        Text("\n").append(fitted.label, "bold"), f": {n_chains} x {n_draws} draws", sep=""
-    )
+    out.print(Text("\n").append(fitted.label, "bold"), f": {n_chains} x {n_draws} draws", sep="")
     if fit.stats:
         out.print(
             f"{fit.divergences} of {total} draws diverged; "
@@ -397,5 +397,7 @@ def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
             justify="left" if i == 0 or words or not numeric else "right",
             overflow="fold",
             min_width=WIDTHS.get(column),
+            max_width=WIDEST.get(column),
+            no_wrap=column == "detects",
         )
     return table

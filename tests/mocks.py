@@ -65,7 +65,8 @@ class Known(Fitter):
     """Puts exactly ``data["rank"]`` of the thinned draws below the truth, or ``always`` of them.
 
     Fits whose ``u`` is below ``raises``, ``short``, ``nan`` (cumulative shares) go wrong in that
-    way; a fit whose simulation has ``u`` above ``1 - kills`` ends its process.
+    way; a fit whose simulation has ``u`` above ``1 - kills`` ends its process. With ``stuck`` there
+    are 20 chains, the last of which stays far out, and the ranks of all are as without.
     """
 
     draws: int = 4 * MAX_RANK
@@ -76,6 +77,7 @@ class Known(Fitter):
     kills: float = 0.0
     seconds: float = 0.0
     broken: bool = False
+    stuck: bool = False
 
     name: ClassVar = "known"
 
@@ -89,7 +91,7 @@ class Known(Fitter):
 
     @property
     def shape(self):
-        return 1, self.draws
+        return (20, self.draws // 20 + 80) if self.stuck else (1, self.draws)
 
     def parameters(self, story):
         return tuple(story.dims)
@@ -106,17 +108,27 @@ class Known(Fitter):
             raise ArithmeticError(f"planted failure at u = {u:.3f}")
         if u > 1 - self.kills:
             os._exit(17)
-        n = self.draws - 1 if u < self.raises + self.short else self.draws
+        n_chains, n_each = self.shape
+        n = n_chains * n_each - (self.raises <= u < self.raises + self.short)
         below = int(data["rank"]) if self.always < 0 else self.always
         rng = np.random.default_rng(seed)
         is_below = rng.uniform(size=n) < below / MAX_RANK
-        kept = thin(self.draws, MAX_RANK)
-        is_below[kept[kept < n]] = rng.permutation(kept[kept < n].argsort() < below)
+        kept = thin(n_chains * n_each, MAX_RANK)
+        kept = kept[kept < n]
+        held = self.stuck & (kept >= n - n_each)
+        low = below > MAX_RANK // 2
+        is_below[kept[held]] = low
+        free = np.arange(len(kept) - held.sum()) < below - low * held.sum()
+        is_below[kept[~held]] = rng.permutation(free)
         offsets = rng.uniform(1e-3, 0.5, size=n) * np.where(is_below, -1, 1)
+        if self.stuck:
+            offsets[-n_each:] = -0.9 if low else 3.0
         x = data["x"] * (1 + offsets)
         if self.raises + self.short <= u < self.raises + self.short + self.nan:
             x[0] = np.nan
         g = np.stack([x, data["x"] * (-1 + offsets)], axis=-1)
         diverging = np.arange(n) < int(10 * u)
-        stats = {"diverging": diverging[None], "n_steps": np.full((1, n), 3)}
-        return Fit({"x": x[None], "g": g[None]}, stats, self.seconds)
+        stats = {"diverging": diverging, "n_steps": np.full(n, 3)}
+        by_chain = {name: values.reshape(n_chains, -1) for name, values in stats.items()}
+        draws = {"x": x.reshape(n_chains, -1), "g": g.reshape(n_chains, -1, 2)}
+        return Fit(draws, by_chain, self.seconds)

@@ -12,7 +12,7 @@ STUDY = """
 simulations = 40
 name = "tiny"
 stories = [{{ name = "{mocks}:Revealing" }}]
-fitters = [{{ name = "{mocks}:Known", always = {always} }}]
+fitters = [{{ name = "{mocks}:Known", always = {always}{more} }}]
 """
 
 
@@ -20,9 +20,10 @@ fitters = [{{ name = "{mocks}:Known", always = {always} }}]
 def config(tmp_path, mocks_file, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def write(always=-1):
+    def write(always=-1, **options):
         path = tmp_path / "tiny.toml"
-        path.write_text(STUDY.format(mocks=mocks_file, always=always))
+        more = "".join(f", {name} = {value}" for name, value in options.items())
+        path.write_text(STUDY.format(mocks=mocks_file, always=always, more=more))
         return str(path)
 
     return write
@@ -66,6 +67,45 @@ def test_check_turns_a_miscalibrated_arm_into_an_exit_code(config):
     checked = invoke("run", path, "--workers", 0, "--check")
     assert checked.exit_code == 1
     assert "miscalibrated" in checked.output
+
+
+def test_check_passes_what_is_calibrated(config):
+    assert invoke("run", config(), "--workers", 0, "--check").exit_code == 0
+
+
+@pytest.mark.parametrize(("raises", "allowing"), [(0.3, 0), (1.0, 3)])
+def test_check_does_not_pass_what_was_not_checked(config, raises, allowing):
+    """Planted: some fits fail, or every one of them."""
+    path = config(raises=raises)
+    checked = invoke("run", path, "--workers", 0, "--check")
+    assert checked.exit_code == 3
+    assert "fits failed: ArithmeticError: planted failure at u = " in checked.output
+    assert checked.output.count("planted failure") == 1
+    again = invoke("run", path, "--workers", 0, "--check", "--allow-inconclusive")
+    assert again.exit_code == allowing
+    assert invoke("run", path, "--workers", 0).exit_code == 0
+
+
+def test_check_does_not_pass_chains_that_do_not_mix(config):
+    """Planted: uniform ranks from chains of which one of 20 is stuck."""
+    path = config(stuck="true")
+    checked = invoke("run", path, "--workers", 0, "--check")
+    assert checked.exit_code == 3
+    said = " ".join(checked.output.split())
+    assert "revealing/known: calibrated, but chains do not mix in 100 % of fits" in said
+    assert invoke("run", path, "--workers", 0, "--check", "--allow-inconclusive").exit_code == 0
+
+
+def test_a_fitter_that_cannot_be_prepared_is_not_miscalibrated(config):
+    path = config(broken="true")
+    assert invoke("run", path, "--workers", 0, "--check").exit_code == 3
+    assert invoke("run", path, "--workers", 0).exit_code == 1
+
+
+def test_allow_inconclusive_goes_with_check(config):
+    done = invoke("run", config(), "--allow-inconclusive")
+    assert done.exit_code == 2
+    assert "goes with --check" in done.output
 
 
 def test_simulations_extend_a_run(config, tmp_path):
@@ -146,6 +186,8 @@ def test_a_named_study_is_run_and_shown(tmp_path):
     assert done.exit_code == 0, done.output
     assert "C21" in done.output
     assert (tmp_path / "claims.csv").exists()
+    shown = invoke("show", tmp_path).output
+    assert shown == done.output[-len(shown) :]
     again = invoke("claims", "--quick", "--only", "calibratio")
     assert again.exit_code == 2
     assert "did you mean 'calibration'" in again.output

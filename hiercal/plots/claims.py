@@ -42,7 +42,8 @@ def claims(table: pd.DataFrame) -> Figure:
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = np.where(se > 0, margin / se, np.sign(margin) * _END)
     names = [
-        _shortened(plain(f"{c} {s}"), 3.3) for c, s in zip(table["claim"], table["says"], strict=True)
+        _shortened(plain(f"{c} {s}"), 3.3)
+        for c, s in zip(table["claim"], table["says"], strict=True)
     ]
     with style():
         figure = Figure((DOUBLE, height))

@@ -146,7 +146,8 @@ def mixing(
     Examples
     --------
     >>> fine = {"r_hat_max": np.full(200, 1.01), "ess_tail_min": np.full(200, 700.0),
-    ...         "divergences": np.zeros(200), "e_bfmi": np.ones(200), "max_tree_depth": np.ones(200)}
+    ...         "divergences": np.zeros(200), "e_bfmi": np.ones(200),
+    ...         "max_tree_depth": np.ones(200)}
     >>> mixing(fine, 4, 250, 10, 10).mixes
     'yes'
     >>> mixing(fine | {"r_hat_max": np.full(200, 1.2)}, 4, 250, 10, 10).mixes

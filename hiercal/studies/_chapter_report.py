@@ -49,7 +49,8 @@ def _data_section(data: pd.DataFrame) -> str:
         seed = rows["seed"].iloc[0]
         same = int((rows["printed"] == rows["drawn"]).sum())
         lines.append(
-            f"- **{markdown(example)}**: of {len(rows)} printed counts {same} are those that the chapter's "
+            f"- **{markdown(example)}**: of {len(rows)} printed counts {same} are those "
+            f"that the chapter's "
             f"code draws with its seed {seed}"
             + (". " if same == len(rows) else ": the printed data are not the code's. ")
             + f"Printed: {_list(rows['printed'])}; drawn: {_list(rows['drawn'])}."
@@ -76,7 +77,8 @@ def _findings(example: Example, rows: pd.DataFrame, tables: Mapping[str, pd.Data
     own = hypotheses[(hypotheses["example"] == example.name).to_numpy()]
     for row in own.to_dict("records"):
         lines.append(
-            f"Under {markdown(row['hypothesis'])}{' (as stated)' if row['stated'] else ''} the printed means "
+            f"Under {markdown(row['hypothesis'])}{' (as stated)' if row['stated'] else ''} the "
+            f"printed means "
             f"lie {row['rms']:.2f} posterior sd (root mean square) from the exact ones, whose "
             f"{markdown(row['scale'])} is {_number(row['scale_mean'])}."
         )

@@ -6,8 +6,6 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hiercal._words import percent
 from hiercal.sbc import mixing as rule
 
@@ -66,6 +64,7 @@ def said(row: dict[str, float]) -> list[str]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from hiercal.sbc.mixing import mixing
     >>> fits = {"r_hat_max": np.full(99, 1.4), "ess_tail_min": np.full(99, 400.0),
     ...         "divergences": np.zeros(99), "e_bfmi": np.ones(99), "max_tree_depth": np.ones(99)}

@@ -79,9 +79,7 @@ class Bars(Progress):
 
         self._rich = RichProgress(
             # labels come from files: brackets in them are no markup, and none is cut short
-            TextColumn(
-                "{task.description}", markup=False, table_column=Column(overflow="fold")
-            ),
+            TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>12}"),
@@ -155,7 +153,9 @@ class Lines(Progress):
         if time.monotonic() < self._next and done < self._total:
             return
         self._next = time.monotonic() + self._every
-        speed = f"{rate:.3g} fits/s, {_duration((self._total - done) / rate)} left, " if rate else ""
+        speed = (
+            f"{rate:.3g} fits/s, {_duration((self._total - done) / rate)} left, " if rate else ""
+        )
         self.note(
             f"{done} of {self._total} fits ({self._labels[arm]}), {speed}"
             f"{sum(t.failed for t in self._tallies)} failed, "

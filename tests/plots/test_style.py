@@ -1,5 +1,5 @@
 import io
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_names_are_drawn_as_they_are(build):
         figure = draw(records, ["a$b_c$", "A|B"])
         svg = io.BytesIO()
         figure.savefig(svg, format="svg")
-        ElementTree.fromstring(svg.getvalue())
+        ET.fromstring(svg.getvalue())
         shown = [text.get_text() for text in figure.findobj(Text)]
         flat = "".join(shown).replace("\n", "")
         for name in (*arms, "a$b_c$", "A|B"):

@@ -3,6 +3,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
+from hiercal.sbc._power import detectable, rank_probabilities
 from hiercal.sbc.efficiency import diagnostics
 from hiercal.sbc.ranks import effective_ranks, thin
 from hiercal.sbc.ranks import ranks as rank
@@ -195,3 +196,40 @@ def test_arguments_are_checked():
         verdicts([hypothesis(ranks, n_failed=-1)])
     with pytest.raises(ValueError, match=r"alpha=1\.5"):
         verdicts([hypothesis(ranks)], alpha=1.5)
+
+
+def test_errors_in_common_are_found_sooner():
+    rng = np.random.default_rng(1)
+    family = [
+        Hypothesis(r, r, 0, np.full(200, 500.0), L, arm)
+        for arm, size in (("a", 11), ("b", 1))
+        for r in rng.integers(0, L + 1, (size, 200))
+    ]
+    found = verdicts(family)
+    assert found[0].shared_shift < 0.6 * found[0].detectable_shift
+    assert 1 < found[0].shared_scale < found[0].detectable_scale
+    # the only quantity of its arm shares its errors with none
+    alone = found[-1]
+    assert (alone.shared_shift, alone.shared_scale) == pytest.approx(
+        (alone.detectable_shift, alone.detectable_scale), abs=1e-3
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["shift", "too narrow", "too wide"])
+def test_errors_in_common_are_found_as_often_as_promised(kind):
+    n, m, n_arms, repeats, power = 200, 11, 2, 60, 0.9
+    rng = np.random.default_rng(2)
+    smallest = detectable(n, L, 0.05 / (m * n_arms), 1 - (1 - power) ** (1 / m))
+    shift, scale = {
+        "shift": (smallest.shift, 1.0),
+        "too narrow": (0.0, smallest.scale),
+        "too wide": (0.0, 1 / smallest.scale),
+    }[kind]
+    found = 0
+    for _ in range(repeats):
+        wrong = rng.choice(L + 1, size=(m, n), p=rank_probabilities(L, shift, scale))
+        right = rng.integers(0, L + 1, (m, n))
+        p = holm([uniformity_test(ranks, L).p for ranks in (*wrong, *right)])
+        found += bool((p[:m] < 0.05).any())
+    assert found / repeats > power - 3 * np.sqrt(power * (1 - power) / repeats)

@@ -1,0 +1,182 @@
+"""What the console prints: names as they are, verdicts with what qualifies them."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from hiercal import _console
+from hiercal.studies._mixing import check, errors, mixing, outcome, said
+from hiercal.studies._progress import Bars, Lines, Tally, _Clock
+
+NASTY = ("[/nope]", "theta[north]", "a$b_c$", "A|B", "<script>", ":smile:", "[bold]x")
+
+
+@pytest.fixture
+def finished(mock_study, tmp_path):
+    """A small run of the mock fitter, without figures, whose tables a test may change."""
+    result = mock_study(simulations=30).run(
+        tmp_path / "run", workers=0, progress=False, export=False
+    )
+    result.verdicts().to_csv(result.folder / "verdicts.csv", index=False)
+    mixing(result).to_csv(result.folder / "mixing.csv", index=False)
+    return result
+
+
+def change(result, name, **columns):
+    path = result.folder / f"{name}.csv"
+    pd.read_csv(path).assign(**columns).to_csv(path, index=False)
+
+
+def printed(result, capsys, **options):
+    _console.show_result(result, **options)
+    return capsys.readouterr().out
+
+
+def flat(text):
+    return "".join(text.split())
+
+
+def test_names_are_printed_as_they_are(finished, capsys):
+    for name in NASTY:
+        arm = f"{name}/x{name}"
+        for table in ("verdicts", "mixing"):
+            change(finished, table, arm=arm)
+        change(finished, "verdicts", quantity=name)
+        text = flat(printed(finished, capsys, every=True))
+        assert text.count(arm) >= 1 + 4
+        assert text.count(name) >= 2 * (1 + 4) + 4
+
+
+def test_long_names_of_two_arms_are_told_apart(finished, capsys):
+    verdicts = pd.read_csv(finished.folder / "verdicts.csv")
+    labels = [f"eight_schools/numpyro-centred[target_accept={a}]" for a in (0.8, 0.95)]
+    pd.concat([verdicts.assign(arm=arm) for arm in labels]).to_csv(
+        finished.folder / "verdicts.csv", index=False
+    )
+    (finished.folder / "mixing.csv").unlink()
+    table = printed(finished, capsys).partition("worst: the quantity")[0]
+    firsts = [line.split(" ")[1] for line in table.splitlines() if line.startswith(" ")]
+    joined = "".join(firsts)
+    assert all(label in joined for label in labels)
+
+
+def test_chains_that_do_not_mix_qualify_the_verdict(finished, capsys):
+    assert "but chains do not mix" not in printed(finished, capsys)
+    change(finished, "mixing", mixes="no", unmixed=0.95, high_r_hat=0.95, low_ess_tail=0.004)
+    text = " ".join(printed(finished, capsys).split())
+    assert (
+        "calibrated, but chains do not mix in 95 % of fits (R-hat above 1.08 in 95 %, tail ESS "
+        "below 40 in < 1 %)"
+    ) in text
+
+
+def test_p_values_of_effective_ranks_are_quoted_where_the_others_mislead(finished, capsys):
+    change(finished, "verdicts", p_holm=3e-40, p_effective_holm=0.031, low_ess=0.1)
+    assert "< 1e-10" in printed(finished, capsys)
+    assert "(eff.)" not in printed(finished, capsys).partition("worst: the")[0]
+    change(finished, "verdicts", low_ess=0.9)
+    table = printed(finished, capsys).partition("worst: the")[0]
+    assert "0.031" in table
+    assert "(eff.)" in table
+    assert "1e-10" not in table
+
+
+def test_shares_counts_and_what_cannot_be_detected(finished, capsys):
+    change(finished, "verdicts", detectable_shift=np.inf, detectable_scale=np.inf, low_ess=0.005)
+    change(finished, "mixing", diverged=0.005)
+    text = printed(finished, capsys)
+    assert "30 simulations, seed 1, 1 arm\n" in text
+    assert text.count("< 1 %") == 2
+    assert "alone > 5, > x10" in text
+    assert "inf" not in text.partition("worst: the")[0]
+
+
+def test_warnings_are_told_apart():
+    row = {
+        "n": 100, "mixes": "yes", "unmixed": 0.04, "diverged": 0.3, "divergent_draws": 0.002,
+        "low_e_bfmi": 0.5, "deepest_tree": 0.06,
+    }  # fmt: skip
+    assert said(row) == [
+        "30 % of fits diverge (< 1 % of all draws)",
+        "E-BFMI below 0.3 in 50 % of fits",
+        "largest tree depth reached in 6 % of fits",
+    ]
+    quiet = row | dict.fromkeys(("diverged", "low_e_bfmi", "deepest_tree"), 0.04)
+    assert said(quiet) == []
+
+
+def test_errors_are_counted_by_kind():
+    messages = [
+        "ArithmeticError: at u = 0.013",
+        None,
+        "ValueError: scale < 0",
+        "ArithmeticError: at u = 1e-5",
+        "ArithmeticError: at u = .5",
+        "ValueError: other",
+    ]
+    fits = pd.DataFrame({"arm": "s/f", "simulation": range(6), "error": messages})
+    found = errors(fits)
+    assert found["count"].to_list() == [3, 1, 1]
+    assert found["error"].to_list() == [messages[0], messages[2], messages[5]]
+    assert found["simulation"].to_list() == [0, 2, 5]
+    assert errors(fits[fits["error"].isna()]).empty
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "n_failed", "n", "mixes", "strict", "allowing"),
+    [
+        (("calibrated", "calibrated"), 0, 9, "yes", 0, 0),
+        (("calibrated", "miscalibrated"), 0, 9, "no", 1, 1),
+        (("inconclusive", "miscalibrated"), 3, 9, "yes", 1, 1),
+        (("calibrated", "inconclusive"), 0, 9, "yes", 3, 0),
+        (("calibrated", "calibrated"), 1, 9, "yes", 3, 0),
+        (("calibrated", "calibrated"), 0, 9, "no", 3, 0),
+        (("calibrated", "calibrated"), 0, 9, "unchecked", 3, 0),
+        (("inconclusive", "inconclusive"), 9, 0, "unchecked", 3, 3),
+    ],
+)
+def test_what_a_run_comes_to(verdicts, n_failed, n, mixes, strict, allowing):
+    table = pd.DataFrame({"arm": "a", "verdict": verdicts, "n_failed": n_failed, "n": n})
+    mixed = pd.DataFrame({"arm": ["a"], "mixes": [mixes]})
+    assert outcome(table, mixed) == strict
+    assert outcome(table, mixed, allow_inconclusive=True) == allowing
+
+
+def test_a_run_without_the_mixing_table_is_not_decided(finished):
+    assert check(finished) == 0
+    (finished.folder / "mixing.csv").unlink()
+    assert check(finished) == 3
+
+
+def test_progress_prints_names_as_they_are(monkeypatch, capsys):
+    bars = Bars()
+    out = io.StringIO()
+    bars._rich.live.console = Console(file=out, force_terminal=True, width=90)
+    labels = [*NASTY, "eight_schools/numpyro-centred[target_accept=0.95]"]
+    bars.start(labels, [Tally()] * len(labels), 10)
+    bars.update(0, Tally(5, 1, 1))
+    bars.note("[/nope] differs")
+    bars.stop()
+    text = flat(out.getvalue())
+    for label in NASTY:
+        assert label in text
+    assert "[/nope]differs" in text
+    assert "0.95]" in text
+    lines = Lines(every=0.0)
+    lines.start(["[/nope]"], [Tally()], 10)
+    lines.update(0, Tally(5))
+    assert "([/nope])" in capsys.readouterr().err
+
+
+def test_the_rate_does_not_count_the_wait_for_the_first_batch(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("hiercal.studies._progress.time.monotonic", lambda: now[0])
+    clock = _Clock(20)
+    now[0] = 60.0  # compiling
+    assert clock.rate(20) == 0
+    assert clock.rate(24) == 0
+    now[0] = 61.0
+    assert clock.rate(34) == pytest.approx(10)
