@@ -132,7 +132,7 @@ def test_new_code_is_refused_with_what_changed_and_the_ways_out(folder):
         for way in ("restore what was run", "--out", "--fresh"):
             assert way in refused.output
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    edit(folder / "mine.py", "* 5", "* 1  # times one")
+    edit(folder / "mine.py", "* 5})", "* 1})  # times one")
     assert invoke(*command).exit_code == 0, "a comment is not code"
 
 
@@ -152,6 +152,7 @@ def test_fresh_starts_over_and_leaves_what_is_not_its_own(folder):
         "manifest.json",
         "records.parquet",
         "fits.parquet",
+        "draws.npz",
     }
 
 
