@@ -191,7 +191,7 @@ def test_workers_import_neighbours_as_they_were_loaded(folder, tmp_path_factory)
 
 def test_a_file_that_is_not_python_is_one_message(tmp_path):
     (tmp_path / "bad.py").write_text("class Mine(\n")
-    with pytest.raises(ValueError, match="bad.py is not Python"):
+    with pytest.raises(ValueError, match=r"bad\.py is not Python"):
         fitter(f"{tmp_path}/bad.py:Mine")
     (tmp_path / "text.txt").write_text("class Mine: pass\n")
     with pytest.raises(ValueError, match="not a Python file"):
