@@ -129,6 +129,8 @@ def show_result(result: Result, every: bool = False) -> bool:
         for _, own in table.groupby(table["arm"].str.partition("/")[0], sort=False):
             out.print(_bias_table(own))
     family = len(verdicts)
+    for sentence in manifest.get("unseen", ()):
+        out.print(sentence, markup=False)
     out.print(
         f"Family-wise level 5 % over {family} quantities of all arms (Holm). 'calibrated' is no "
         "evidence against: errors smaller than the detectable ones may be there.\n"

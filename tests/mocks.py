@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from hiercal import Fit, Fitter, Simulation, Story
+from hiercal.fitters.exact import Exact
 from hiercal.sbc.ranks import thin
 
 MAX_RANK = 99
@@ -120,3 +121,42 @@ class Known(Fitter):
         diverging = np.arange(n) < int(10 * u)
         stats = {"diverging": diverging[None], "n_steps": np.full((1, n), 3)}
         return Fit({"x": x[None], "g": g[None]}, stats, self.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permuted(Exact):
+    """The exact posterior with some parameters put in another order among the draws."""
+
+    draws: int = 4 * MAX_RANK
+    parts: tuple[str, ...] = ()
+
+    name: ClassVar = "permuted"
+
+    def prepare(self, story):
+        exact = super().prepare(story)
+
+        def refit(data, seed):
+            fit, rng = exact(data, seed), np.random.default_rng(seed)
+            moved = {name: rng.permutation(fit.draws[name], axis=1) for name in self.parts}
+            return Fit(fit.draws | moved, fit.stats, fit.seconds)
+
+        return refit
+
+
+class Unranked(Revealing):
+    """A story without a log prior."""
+
+    name: ClassVar = "unranked"
+
+    def log_prior(self, draws, model="centred"):
+        raise NotImplementedError
+
+
+class Bounded(Revealing):
+    """A story whose log prior is infinite or minus infinite at some parameters."""
+
+    name: ClassVar = "bounded"
+
+    def log_prior(self, draws, model="centred"):
+        x = draws["x"]
+        return np.select([x < 0.7, x < 1], [np.inf, -np.inf], -x)

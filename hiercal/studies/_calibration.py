@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CENTRAL_LEVELS = (0.5, 0.8, 0.9)
 SCALE_BINS = 3
 NO_DRAWS = {"scale": ()}
-OVERLAID, SCATTERED = 12, 5
+OVERLAID, SCATTERED = 14, 5
 """Quantities that a figure with a panel each, or a column each, shows."""
 
 

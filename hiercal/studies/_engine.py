@@ -19,6 +19,7 @@ from hiercal.studies._fits import (
     failure,
     fit_batch,
     quantity_names,
+    unseen,
 )
 from hiercal.studies._funnel_draws import NO_DRAWS, draws_kept, funnel_draws
 from hiercal.studies._journal import Journal
@@ -234,8 +235,9 @@ def run(
     with Journal(out / "journal.sqlite") as journal:
         names = [(arm.label, quantity_names(arm, settings)) for arm in arms]
         journal.claim(study.digest, study.describe(), names)
+        blind = unseen(dict(names))
         reports = reporter(progress)
-        if changed := write_manifest(out, study, complete=False):
+        if changed := write_manifest(out, study, complete=False, unseen=blind):
             reports.note(
                 f"Versions differ from those that began this run: {', '.join(changed)}. "
                 "Both are in manifest.json."
@@ -247,7 +249,7 @@ def run(
                 + "\n  ".join(broken)
                 + f"\nAll other fits are in {out}; put this right and run the same command to go on"
             )
-        write_manifest(out, study, complete=True)
+        write_manifest(out, study, complete=True, unseen=blind)
         result = Result(out)
         result.write_records(journal, study)
     if export:

@@ -106,6 +106,10 @@ TOGETHER_BYTES = 64 * 2**20
 """Draws held at once, unless a single fit has more."""
 
 
+LARGEST = 1e100
+"""What an infinite quantity, such as a log density of zero, is recorded as: means then exist."""
+
+
 class PreparationError(Exception):
     """A fitter could not be compiled for a story: no data set of the arm can be fitted."""
 
@@ -118,6 +122,22 @@ def simulate(story: Story, settings: Settings, simulation: int) -> Simulation:
 def quantity_names(arm: Arm, settings: Settings) -> tuple[str, ...]:
     """The quantities that an arm ranks."""
     return tuple(_true_quantities(arm, settings, 0, simulate(arm.story, settings, 0)))
+
+
+def unseen(names: Mapping[str, Sequence[str]]) -> list[str]:
+    """What the ranks cannot show for want of a quantity, a sentence each.
+
+    Parameters
+    ----------
+    names : dict of str to sequence of str
+        The quantities of each arm.
+    """
+    return [
+        f"{label} ranks no log prior: draws whose correlation between parameters is lost would "
+        "pass. Give its story a log_prior, and its fits all parameters of one of its models."
+        for label, quantities in names.items()
+        if "log_prior" not in quantities
+    ]
 
 
 def fit_batch(
@@ -188,7 +208,8 @@ def _true_quantities(
 ) -> dict[str, np.ndarray]:
     reported = {name: drawn.truth[name] for name in arm.fitter.parameters(arm.fitted)}
     rng = stream(settings.seed, "truth", story_key(arm.story), simulation)
-    return _quantities(arm.story, settings, reported, drawn.data, rng)
+    # the same functions of parameters and data as of the draws, whatever the fitter assumes
+    return _quantities(arm.fitted, settings, reported, drawn.data, rng)
 
 
 def _quantities(
@@ -204,7 +225,7 @@ def _quantities(
     for name, bound in settings.below:
         if name in quantities:
             quantities[f"{name} < {bound:g}"] = (quantities[name] < bound).astype(float)
-    return quantities
+    return {name: np.clip(values, -LARGEST, LARGEST) for name, values in quantities.items()}
 
 
 def _record(

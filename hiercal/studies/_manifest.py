@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,13 @@ PACKAGES = (
 """Packages whose versions bear on the numbers."""
 
 
-def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
-    """Write ``manifest.json``; return the packages that changed since the run began."""
+def write_manifest(
+    folder: Path, study: Study, *, complete: bool, unseen: Sequence[str] = ()
+) -> list[str]:
+    """Write ``manifest.json``; return the packages that changed since the run began.
+
+    `unseen` says what the ranks of the study cannot show.
+    """
     path = folder / "manifest.json"
     current = versions()
     earlier: list[dict[str, str]] = []
@@ -51,6 +57,7 @@ def write_manifest(folder: Path, study: Study, *, complete: bool) -> list[str]:
         "complete": complete,
         "arms": [arm.label for arm in study.arms],
         "roles": _roles(study),
+        "unseen": list(unseen),
         "study": study.describe(),
         "versions": current,
         "earlier_versions": earlier,
