@@ -54,7 +54,8 @@ class Story(ABC):
     models : each model's name and the parameters that its fits report.
     dims : each parameter's dimensions, () for a scalar; those of `groups` begin with the groups'.
     design : the fields that hold an entry for each group, or the number of groups.
-    scale, groups : the between-group scale and the group effects among the parameters.
+    scale, groups : the between-group scale and the group effects among the parameters; empty, as by
+        default, where there is none: the tables and figures of them are then left out.
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
     coordinates : the model in whose coordinates the log prior is ranked.
@@ -69,8 +70,8 @@ class Story(ABC):
     models: ClassVar[Mapping[str, tuple[str, ...]]]
     dims: ClassVar[Mapping[str, tuple[str, ...]]]
     design: ClassVar[tuple[str, ...]]
-    scale: ClassVar[str]
-    groups: ClassVar[str]
+    scale: ClassVar[str] = ""
+    groups: ClassVar[str] = ""
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     unreliable: ClassVar[tuple[str, ...]] = ()
     coordinates: ClassVar[str] = "centred"
@@ -161,7 +162,7 @@ class Story(ABC):
     ) -> np.ndarray:
         """Log density (...) of the data and of what `model` samples, up to a constant."""
         prior = self.log_prior(draws, model)
-        if model == "complete_pooling":
+        if model == "complete_pooling" and self.groups:
             draws = {**draws, self.groups: self.pooled(draws)}
         return prior + self.log_likelihood(draws, data).sum(axis=-1)
 
@@ -339,6 +340,16 @@ def _ordered(owner: str, name: str, log_density: np.ndarray) -> np.ndarray:
     if undefined.all():
         raise ValueError(f"{owner}: {name} is not a number; a truth or fit without one has no rank")
     return np.where(undefined, -np.inf, log_density)
+
+
+def complete(owner: str, frame: pd.DataFrame, column: str) -> None:
+    """Raise a ValueError if rows of the table have nothing in a column."""
+    empty = [str(i + 1) for i in np.flatnonzero(frame[column].isna())]
+    if empty:
+        raise ValueError(
+            f"{owner}: column {column} is empty in row {', '.join(empty)} below the header; fill "
+            "it in, or leave the row out"
+        )
 
 
 def log_normal(x: np.ndarray, mean: Any, sd: Any) -> np.ndarray:

@@ -253,7 +253,8 @@ def run(
         result = Result(out)
         result.write_records(journal, study)
     if export:
-        result.export()
+        for line in result.export():
+            reports.note(line)
     return result
 
 

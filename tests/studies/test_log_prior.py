@@ -81,18 +81,18 @@ def test_a_truth_is_ranked_by_the_function_that_its_draws_are_ranked_by(tmp_path
 
 def test_a_story_without_a_log_prior_runs_and_says_what_is_not_seen(tmp_path, mocks_file, capsys):
     study = Study(
-        stories=[story(f"{mocks_file}:Unranked"), story(f"{mocks_file}:Revealing")],
+        stories=[story(f"{mocks_file}:Revealing"), story(f"{mocks_file}:Bounded")],
         fitters=[fitter(f"{mocks_file}:Known")],
         simulations=20,
     )
     result = run(study, tmp_path, export=True)
     assert not result.fits["error"].notna().any()
     (sentence,) = result.manifest["unseen"]
-    assert sentence.startswith("unranked/known ranks no log prior: ")
+    assert sentence.startswith("revealing/known ranks no log prior: ")
     show_result(result)
     said = " ".join(capsys.readouterr().out.split())
     assert sentence in said
-    assert "revealing/known ranks no" not in said
+    assert "bounded/known ranks no" not in said
 
 
 def test_infinite_densities_are_ranked_and_summarised(tmp_path, mocks_file):
