@@ -172,9 +172,17 @@ def show_result(result: Result, every: bool = False) -> None:
     bias = result.folder / "bias.csv"
     if bias.exists():
         table = pd.read_csv(bias)
-        for _, own in table.groupby(table["arm"].str.partition("/")[0], sort=False):
-            out.print(_bias_table(own))
+        for role in manifest["roles"].values():
+            own = table[table["arm"].isin(role["arms"])]
+            if len(own):
+                out.print(_bias_table(own))
     family = len(verdicts)
+    not_made = result.folder / "not_made.csv"
+    if not_made.exists():
+        for row in pd.read_csv(not_made).to_dict("records"):
+            out.print(f"{row['name']} could not be made: {row['why']}", markup=False)
+    for sentence in manifest.get("unseen", ()):
+        out.print(sentence, markup=False)
     out.print(
         f"Family-wise level 5 % over {family} {'quantity' if family == 1 else 'quantities'} of all "
         "arms (Holm). 'calibrated' is no "
@@ -251,6 +259,7 @@ def show_fit(fitted: Fitted) -> None:
     table = _table(None, *columns, numeric=True)
     draws = np.stack(list(fitted.quantities.values()), axis=-1)
     found = efficiency.diagnostics(draws)
+    infinite: list[str] = []
     for q, name in enumerate(fitted.quantities):
         pooled = draws[..., q].ravel()
         mean, sd = pooled.mean(), pooled.std(ddof=1)
@@ -266,14 +275,19 @@ def show_fit(fitted: Fitted) -> None:
             f"{found['r_hat'][q]:.3f}",
         ]
         if exact is not None and name in exact.names:
-            row += [
-                f"{exact.mean(name):.3f}",
-                f"{exact.sd(name):.3f}",
-                _interval(exact.quantile(name, TAILS)),
-                f"{(mean - exact.mean(name)) / mcse:+.1f}",
-            ]
+            of_name = exact.mean(name), exact.sd(name), (mean - exact.mean(name)) / mcse
+            shown = zip(of_name, (".3f", ".3f", "+.1f"), strict=True)
+            exact_mean, exact_sd, z = (f"{x:{f}}" if np.isfinite(x) else "–" for x, f in shown)
+            row += [exact_mean, exact_sd, _interval(exact.quantile(name, TAILS)), z]
+            infinite += [name] * (exact_mean == "–")
         table.add_row(*row)
     out.print(table)
+    if infinite:
+        out.print(
+            f"–: {', '.join(infinite)} has no finite exact mean, so that of the draws means "
+            "nothing; compare the 89 % intervals.",
+            markup=False,
+        )
     if exact is not None:
         out.print(
             "z: mean minus exact mean, in Monte Carlo standard errors (mcse); beyond 3 is a bias."

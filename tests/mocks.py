@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from hiercal import Fit, Fitter, Simulation, Story
+from hiercal.fitters.exact import Exact
 from hiercal.sbc.ranks import thin
 
 MAX_RANK = 99
@@ -43,9 +44,6 @@ class Revealing(Story):
 
     def check(self, data):
         return dict(data)
-
-    def log_prior(self, draws, model="centred"):
-        return -0.5 * np.log(draws["x"]) ** 2 - np.log(draws["x"])
 
     def log_likelihood(self, draws, data):
         return np.zeros((*np.shape(draws["x"]), 1))
@@ -132,3 +130,150 @@ class Known(Fitter):
         by_chain = {name: values.reshape(n_chains, -1) for name, values in stats.items()}
         draws = {"x": x.reshape(n_chains, -1), "g": g.reshape(n_chains, -1, 2)}
         return Fit(draws, by_chain, self.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permuted(Exact):
+    """The exact posterior with some parameters put in another order among the draws."""
+
+    draws: int = 4 * MAX_RANK
+    parts: tuple[str, ...] = ()
+
+    name: ClassVar = "permuted"
+
+    def prepare(self, story):
+        exact = super().prepare(story)
+
+        def refit(data, seed):
+            fit, rng = exact(data, seed), np.random.default_rng(seed)
+            moved = {name: rng.permutation(fit.draws[name], axis=1) for name in self.parts}
+            return Fit(fit.draws | moved, fit.stats, fit.seconds)
+
+        return refit
+
+
+class Bounded(Revealing):
+    """A story whose log prior is infinite or minus infinite at some parameters."""
+
+    name: ClassVar = "bounded"
+
+    def log_prior(self, draws, model="centred"):
+        x = draws["x"]
+        return np.select([x < 0.7, x < 1], [np.inf, -np.inf], -x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faulty(Revealing):
+    """Goes wrong where log x is above 1: in ``simulate``, at the ``truth``, the ``draws``, or with
+    a ``density`` that is no number there; or ``always``.
+    """
+
+    stage: str = ""
+
+    name: ClassVar = "faulty"
+
+    def simulate(self, rng):
+        drawn = super().simulate(rng)
+        if self.stage == "always" or (self.stage == "simulate" and drawn.truth["x"] > np.e):
+            raise ZeroDivisionError("planted in simulate")
+        return drawn
+
+    def quantities(self, draws, data, rng):
+        planted = "truth" if np.ndim(draws["x"]) == 0 else "draws"
+        if self.stage == planted and data["x"] > np.e:
+            raise ZeroDivisionError("planted in quantities")
+        return super().quantities(draws, data, rng)
+
+    def log_prior(self, draws, model="centred"):
+        if self.stage != "density":
+            return -draws["x"]
+        return np.where(draws["x"] > np.e, np.nan, -draws["x"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed(Revealing):
+    """A story whose between-group scale may be negative."""
+
+    name: ClassVar = "signed"
+
+    def simulate(self, rng):
+        drawn = super().simulate(rng)
+        x = drawn.truth["x"] * rng.choice([-1, 1])
+        return Simulation({"x": x, "g": np.array([x, -x])}, {**drawn.data, "x": x})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flat(Revealing):
+    """A story without groups."""
+
+    name: ClassVar = "flat"
+    models: ClassVar = {"centred": ("x",)}
+    dims: ClassVar = {"x": ()}
+    scale: ClassVar = ""
+    groups: ClassVar = ""
+
+    @property
+    def coords(self):
+        return {}
+
+    def simulate(self, rng):
+        drawn = super().simulate(rng)
+        return Simulation({"x": drawn.truth["x"]}, drawn.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Careless(Known):
+    """Changes its data in place, or leaves a parameter out of its draws."""
+
+    fault: str = "writes"
+
+    name: ClassVar = "careless"
+
+    def _refit(self, data, seed):
+        fit = super()._refit(data, seed)
+        if self.fault == "writes":
+            data["x"][...] = 0
+        kept = {k: v for k, v in fit.draws.items() if self.fault != "drops" or k != "g"}
+        return Fit(kept, fit.stats, fit.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Negative(Exact):
+    """The exact posterior with a scale below 0 among its draws."""
+
+    name: ClassVar = "negative"
+
+    def prepare(self, story):
+        exact = super().prepare(story)
+
+        def refit(data, seed):
+            fit = exact(data, seed)
+            tau = fit.draws[story.scale].copy()
+            tau[0, seed % 2] *= 1 - 2 * (seed % 2)  # of every second data set
+            return Fit({**fit.draws, story.scale: tau}, fit.stats, fit.seconds)
+
+        return refit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone(Known):
+    """Draws of x without group effects."""
+
+    name: ClassVar = "alone"
+
+    def _refit(self, data, seed):
+        fit = super()._refit(data, seed)
+        return Fit({"x": fit.draws["x"]}, fit.stats, fit.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slashed(Revealing):
+    """A name and groups with a slash."""
+
+    u: str = "C"
+
+    name: ClassVar = "A/B"
+
+    @property
+    def coords(self):
+        return {"group": ("A/B", f"A/{self.u}")}

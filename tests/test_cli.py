@@ -157,6 +157,15 @@ def test_fit_prints_the_posterior_beside_the_exact_one(tmp_path):
     assert "4.806" in exact.output
 
 
+def test_a_mean_that_does_not_exist_is_a_dash_with_a_reason():
+    done = invoke("fit", "hospitals", "--fitter", "exact", "--draws", 200)
+    assert done.exit_code == 0, done.output
+    assert "nan" not in done.output
+    (row,) = [line for line in done.output.splitlines() if "lambda_new " in line]
+    assert row.split()[-1] == row.split()[-4] == "–" or row.count("–") == 3
+    assert "lambda_new has no finite exact mean" in done.output
+
+
 def test_bad_data_name_the_column(tmp_path):
     path = tmp_path / "bad.csv"
     path.write_text("school,y\nX,28\n")

@@ -149,18 +149,23 @@ def reported(story: Story, model: str) -> tuple[str, ...]:
 
 
 def whole(fitter: Fitter, story: Story, fit: Fit) -> Fit:
-    """The fit, marked as failed if draws are missing or not finite."""
+    """The fit with just its parameters, or a failed one if draws are missing or not finite."""
     if fit.error is not None:
         return fit
-    for name in fitter.parameters(story):
+    names = fitter.parameters(story)
+    if lacking := [name for name in names if name not in fit.draws]:
+        got = ", ".join(fit.draws) or "nothing"
+        return failed(f"no draws of {', '.join(lacking)}; the fit holds {got}", fit.seconds)
+    draws = {name: np.asarray(fit.draws[name]) for name in names}
+    for name, values in draws.items():
         expected = (*fitter.shape, *(len(story.coords[dim]) for dim in story.dims[name]))
-        got = fit.draws[name].shape
+        got = values.shape
         if got != expected:
             return failed(f"draws of {name} have shape {got}, expected {expected}", fit.seconds)
-        if not np.isfinite(fit.draws[name]).all():
-            n = int((~np.isfinite(fit.draws[name])).sum())
+        if not np.isfinite(values).all():
+            n = int((~np.isfinite(values)).sum())
             return failed(f"{n} draws of {name} are not finite", fit.seconds)
-    return fit
+    return dataclasses.replace(fit, draws=draws)
 
 
 def failed(error: str, seconds: float = float("nan")) -> Fit:

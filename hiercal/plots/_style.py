@@ -168,7 +168,11 @@ def quantity_label(quantity: str) -> str:
 
 def plain_label(quantity: str) -> str:
     """Quantity in words."""
-    words = {"log_lik": "log likelihood", "log_prior": "log prior"}
+    words = {
+        "log_lik": "log likelihood",
+        "log_prior": "log prior",
+        "log_joint": "log joint density",
+    }
     return words.get(quantity, plain(quantity))
 
 

@@ -19,7 +19,7 @@ _TAIL = 0.001
 class FunnelDraws(TypedDict):
     """Draws of one panel.
 
-    `scale` (positive, not its logarithm), `group` and `diverging` have shape (n_draws,);
+    `scale` (not its logarithm), `group` and `diverging` have shape (n_draws,);
     `truth` is the (scale, group) that the data came from, None or absent for real data.
     """
 
@@ -34,14 +34,14 @@ def funnel(
     draws: Sequence[Sequence[FunnelDraws]],
     titles: Sequence[str],
     *,
-    scale_label: str = r"$\tau$ (log scale)",
+    scale_label: str = r"$\tau$",
     group_label: str = r"$\theta_A$",
 ) -> Figure:
     """Group effect against between-group scale, one row per data set, one column per fit.
 
     Centred draws that cannot enter the neck at small scales stop short of it, often with
     divergences there (Betancourt and Girolami 2015, arXiv:1312.0906). Panels of a row share their
-    axes.
+    axes. The scale's axis is logarithmic if all scales, true ones too, are positive.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def funnel(
     titles : sequence of str
         Name of each row's data set.
     scale_label, group_label : str
-        Axis labels.
+        Axis labels; a logarithmic axis says so.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def funnel(
     ------
     ValueError
         Rows of unequal length, another number of titles, arrays of different or zero length, or a
-        scale that is not positive and finite.
+        scale that is not finite.
 
     Examples
     --------
@@ -74,20 +74,21 @@ def funnel(
     _check(draws, titles)
     has_truth = any(panel.get("truth") is not None for row in draws for panel in row)
     n_outside = 0
+    log = all((_scales(panel) > 0).all() for row in draws for panel in row)
     with style():
         figure, axes = funnel_grid(len(draws), len(draws[0]))
         for row, row_draws in enumerate(draws):
             for column, panel in enumerate(row_draws):
-                _draw(axes[row, column], panel)
+                _draw(axes[row, column], panel, log)
                 axes[row, column].set_title(plain(panel["title"]))
-                axes[row, column].set_xlabel(scale_label)
+                axes[row, column].set_xlabel(f"{scale_label} (log scale)" if log else scale_label)
             axes[row, 0].set_ylabel(group_label)
             axes[row, -1].annotate(
                 plain(titles[row]), (1, 0.5), xytext=(5, 0), xycoords="axes fraction",
                 textcoords="offset points", rotation=270, ha="left", va="center",
                 fontweight="bold", annotation_clip=False,
             )  # fmt: skip
-            n_outside += _limit(axes[row], row_draws)
+            n_outside += _limit(axes[row], row_draws, log)
         handles = [
             Line2D([], [], linestyle="none", marker="o", markersize=2.5, color=_POINT,
                    label="draw"),
@@ -113,10 +114,16 @@ def _truth(x: Sequence[float], y: Sequence[float]) -> Line2D:
     )  # fmt: skip
 
 
-def _draw(axes: Axes, panel: FunnelDraws) -> None:
+def _scales(panel: FunnelDraws) -> np.ndarray:
+    """All scales of a panel, the true one too."""
+    truth = panel.get("truth")
+    return np.append(panel["scale"], [] if truth is None else truth[0])
+
+
+def _draw(axes: Axes, panel: FunnelDraws, log: bool) -> None:
     scale, group = np.asarray(panel["scale"]), np.asarray(panel["group"])
     diverging = np.asarray(panel["diverging"], dtype=bool)
-    axes.set_xscale("log")
+    axes.set_xscale("log" if log else "linear")
     axes.scatter(
         scale, group, s=3, color=_POINT, alpha=min(0.7, 18 / np.sqrt(len(scale))), linewidths=0,
         rasterized=True, gid="draws",
@@ -136,17 +143,19 @@ def _draw(axes: Axes, panel: FunnelDraws) -> None:
     )  # fmt: skip
 
 
-def _limit(axes: Sequence[Axes], row: Sequence[FunnelDraws]) -> int:
+def _limit(axes: Sequence[Axes], row: Sequence[FunnelDraws], log: bool) -> int:
     """Same limits for a row, around nearly all draws and every truth; number of draws outside."""
     known = [truth for panel in row if (truth := panel.get("truth")) is not None]
-    log_scale = np.log(np.concatenate([panel["scale"] for panel in row]))
+    forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
+    scale = forward(np.concatenate([panel["scale"] for panel in row]))
     group = np.concatenate([panel["group"] for panel in row])
-    left, right = _range(log_scale, np.log([scale for scale, _ in known]))
+    left, right = _range(scale, forward(np.array([scale for scale, _ in known])))
     bottom, top = _range(group, np.array([effect for _, effect in known]))
     for panel_axes in axes:
-        panel_axes.set(xlim=np.exp((left, right)), ylim=(bottom, top))
-        log_ticks(panel_axes.xaxis, *np.exp((left, right)))
-    outside = (log_scale < left) | (log_scale > right) | (group < bottom) | (group > top)
+        panel_axes.set(xlim=back((left, right)), ylim=(bottom, top))
+        if log:
+            log_ticks(panel_axes.xaxis, *np.exp((left, right)))
+    outside = (scale < left) | (scale > right) | (group < bottom) | (group > top)
     return int(outside.sum())
 
 
@@ -173,9 +182,8 @@ def _check(draws: Sequence[Sequence[FunnelDraws]], titles: Sequence[str]) -> Non
                 f"panel {panel['title']!r}: expected scale, group and diverging of one shape "
                 f"(n_draws,), got {shapes}"
             )
-        scales = np.append(panel["scale"], (panel.get("truth") or (1.0, 0.0))[0])
-        if not (np.isfinite(scales).all() and (scales > 0).all()):
+        if not np.isfinite(_scales(panel)).all():
             raise ValueError(
-                f"panel {panel['title']!r}: expected positive, finite scales, got a minimum of "
-                f"{scales.min()}; pass the scale itself, not its logarithm"
+                f"panel {panel['title']!r}: expected finite scales, got {_scales(panel).min()} to "
+                f"{_scales(panel).max()}"
             )

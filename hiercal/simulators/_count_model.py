@@ -289,7 +289,7 @@ class CountModel(GridReference):
         """
         slices = self._slices
         scale, centres = slices.scale, slices.centre.nodes
-        n_scales, n_nodes = centres.shape
+        n_nodes = centres.shape[1]
         held = slices.centre.weights > NEGLIGIBLE
         log_rest = slices.log_density
         if group is None:

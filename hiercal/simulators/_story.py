@@ -54,9 +54,11 @@ class Story(ABC):
     models : each model's name and the parameters that its fits report.
     dims : each parameter's dimensions, () for a scalar; those of `groups` begin with the groups'.
     design : the fields that hold an entry for each group, or the number of groups.
-    scale, groups : the between-group scale and the group effects among the parameters.
+    scale, groups : the between-group scale and the group effects among the parameters; empty, as by
+        default, where there is none: the tables and figures of them are then left out.
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
+    coordinates : the model in whose coordinates the log prior is ranked.
 
     A story's three codings (``simulate``, ``pymc_model``, ``numpyro_model``) share no sampling or
     density code: their independence is what makes simulation-based calibration a check.
@@ -68,10 +70,11 @@ class Story(ABC):
     models: ClassVar[Mapping[str, tuple[str, ...]]]
     dims: ClassVar[Mapping[str, tuple[str, ...]]]
     design: ClassVar[tuple[str, ...]]
-    scale: ClassVar[str]
-    groups: ClassVar[str]
+    scale: ClassVar[str] = ""
+    groups: ClassVar[str] = ""
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     unreliable: ClassVar[tuple[str, ...]] = ()
+    coordinates: ClassVar[str] = "centred"
 
     def __post_init__(self) -> None:
         given = tuple(sorted((str(name), float(value)) for name, value in dict(self.given).items()))
@@ -111,9 +114,12 @@ class Story(ABC):
     def check(self, data: Mapping[str, Any]) -> Arrays:
         """Return `data` as float arrays of the right shapes, or raise a ValueError."""
 
-    @abstractmethod
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
-        """Log density of what `model` samples, shape (...), at parameters (..., *dims)."""
+        """Log density of what `model` samples, shape (...), at parameters (..., *dims).
+
+        Without it, draws whose correlation between parameters is lost pass every rank test.
+        """
+        raise NotImplementedError(f"{self.name} has no log_prior")
 
     @abstractmethod
     def log_likelihood(
@@ -156,7 +162,7 @@ class Story(ABC):
     ) -> np.ndarray:
         """Log density (...) of the data and of what `model` samples, up to a constant."""
         prior = self.log_prior(draws, model)
-        if model == "complete_pooling":
+        if model == "complete_pooling" and self.groups:
             draws = {**draws, self.groups: self.pooled(draws)}
         return prior + self.log_likelihood(draws, data).sum(axis=-1)
 
@@ -170,12 +176,12 @@ class Story(ABC):
         data: Mapping[str, np.ndarray],
         rng: np.random.Generator,
     ) -> Arrays:
-        """What is ranked: every scalar parameter, the new group, the joint log likelihood.
+        """What is ranked: every scalar parameter, the new group, and the log densities.
 
         Parameters
         ----------
         draws : dict of ndarray, shape (..., *dims)
-            Posterior draws or, with no leading axis, the truth.
+            Posterior draws or, with no leading axis, the truth: all parameters of one model.
         data : dict of ndarray
             The observations that the draws were fitted to.
         rng : numpy Generator
@@ -184,8 +190,17 @@ class Story(ABC):
         Returns
         -------
         dict of ndarray, shape (...)
-            The joint log likelihood catches posteriors that ignore part of the data, which every
-            marginal passes (Modrák et al. 2023); a story without data has its log prior instead.
+            The joint ``log_lik`` catches posteriors that ignore part of the data, which every
+            marginal passes (Modrák et al. 2023, section 3); a story without data has none. The
+            ``log_prior`` catches draws whose correlation between parameters is lost, as any
+            function of several parameters may; ``log_joint`` is the sum of both. The prior is that
+            of the model whose parameters these are, in the story's `coordinates`. Left out where
+            the story has no `log_prior`, or no model with just these parameters.
+
+        Raises
+        ------
+        ValueError
+            If a log density is not a number, at the truth or at all draws.
         """
         scalars = {}
         for name, dims in self.dims.items():
@@ -196,11 +211,26 @@ class Story(ABC):
             scalars |= dict(zip(self.labels(name), np.moveaxis(flat, -1, 0), strict=True))
         scalars |= self.new_group(draws, rng)
         pointwise = self.log_likelihood(draws, data)
-        if pointwise.shape[-1]:
-            scalars["log_lik"] = pointwise.sum(axis=-1)
-        else:
-            scalars["log_prior"] = self.log_prior(draws)
-        return scalars
+        densities = {"log_lik": pointwise.sum(axis=-1)} if pointwise.shape[-1] else {}
+        log_prior = self._log_prior_of(draws)
+        if log_prior is not None:
+            densities["log_prior"] = log_prior
+            if "log_lik" in densities:
+                with np.errstate(invalid="ignore"):
+                    densities["log_joint"] = log_prior + densities["log_lik"]
+        return scalars | {name: _ordered(self.name, name, at) for name, at in densities.items()}
+
+    def _log_prior_of(self, draws: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Log prior of the model whose parameters these are, or None where there is none."""
+        models = [model for model, names in self.models.items() if set(names) == set(draws)]
+        if not models:
+            return None
+        try:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                model = self.coordinates if self.coordinates in models else models[0]
+                return self.log_prior(draws, model)
+        except NotImplementedError:
+            return None
 
     def resized(self, n_groups: int) -> Self:
         """The same story with this many groups: its design over and over, groups renamed."""
@@ -304,6 +334,26 @@ def columns(owner: str, frame: pd.DataFrame, needed: tuple[str, ...], layout: st
         )
 
 
+def _ordered(owner: str, name: str, log_density: np.ndarray) -> np.ndarray:
+    """The log density with what is no number among numbers as the least; a ValueError if all is."""
+    undefined = np.isnan(log_density)
+    if undefined.all():
+        raise ValueError(f"{owner}: {name} is not a number; a truth or fit without one has no rank")
+    return np.where(undefined, -np.inf, log_density)
+
+
+def complete(owner: str, frame: pd.DataFrame, column: str) -> None:
+    """Raise a ValueError if rows of the table have nothing in a column."""
+    empty = [str(i + 1) for i in np.flatnonzero(frame[column].isna())]
+    if empty:
+        raise ValueError(
+            f"{owner}: column {column} is empty in row {', '.join(empty)} below the header; fill "
+            "it in, or leave the row out"
+        )
+
+
 def log_normal(x: np.ndarray, mean: Any, sd: Any) -> np.ndarray:
-    """Log density of N(mean, sd^2)."""
-    return -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+    """Log density of N(mean, sd^2); of a point mass, with infinities, where sd is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        density = -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+    return np.where(np.asarray(sd) == 0, np.where(x == mean, np.inf, -np.inf), density)

@@ -16,6 +16,7 @@ from hiercal.simulators._story import (
     Story,
     at_least_two_groups,
     columns,
+    complete,
     finite,
     group_names,
     group_sizes,
@@ -103,6 +104,7 @@ class Instructors(Story):
     def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
         """Read columns ``instructor`` and ``y``: a row per student."""
         columns(cls.name, frame, ("instructor", "y"), "a row per student")
+        complete(cls.name, frame, "instructor")
         ordered = frame.sort_values("instructor", kind="stable")
         sizes = ordered["instructor"].value_counts(sort=False).sort_index()
         story = cls(sizes=tuple(sizes), instructors=tuple(map(str, sizes.index)))

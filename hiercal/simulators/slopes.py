@@ -16,6 +16,7 @@ from hiercal.simulators._story import (
     Story,
     at_least_two_groups,
     columns,
+    complete,
     finite,
     group_names,
     log_normal,
@@ -121,6 +122,7 @@ class Slopes(Story):
     def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
         """Read columns ``group``, ``x`` and ``y``: a row per observation."""
         columns(cls.name, frame, ("group", "x", "y"), "a row per observation")
+        complete(cls.name, frame, "group")
         parts = [(str(label), rows) for label, rows in frame.groupby("group")]
         story = cls(
             x=tuple(tuple(rows["x"]) for _, rows in parts),

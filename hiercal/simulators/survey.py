@@ -98,6 +98,8 @@ class Survey(Story):
     design: ClassVar = ("n", "regions")
     integrated: ClassVar = {"collapsed": ("pi",)}
     unreliable: ClassVar = ("centred",)
+    # the centred density is ruled by the smallest pi: permuted draws pass by it in 200 fits
+    coordinates: ClassVar = "noncentred"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,6 +135,12 @@ class Survey(Story):
         layout = "a row per region with a column of counts per category and optionally region"
         columns(cls.name, frame, categories[:2] or ("counts",), layout)
         for column in categories:
+            if str(column).startswith("Unnamed:"):
+                raise ValueError(
+                    f"{cls.name}: column {str(column)!r} has no name in the file, such as the "
+                    "index that pandas writes; drop it (to_csv(..., index=False)), or name it if "
+                    "it is an answer"
+                )
             if frame[column].dtype.kind not in "iuf":
                 raise ValueError(
                     f"{cls.name}: column {column} holds {frame[column].dtype}; give {layout}"

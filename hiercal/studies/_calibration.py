@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from hiercal.sbc import coverage as intervals
 from hiercal.sbc import pooled, uniformity
 from hiercal.sbc import verdict as rule
+from hiercal.studies._manifest import file_name
 from hiercal.studies._mixing import mixing
 from hiercal.studies._strata import strata
 
@@ -25,22 +27,32 @@ if TYPE_CHECKING:
 CENTRAL_LEVELS = (0.5, 0.8, 0.9)
 SCALE_BINS = 3
 NO_DRAWS = {"scale": ()}
-OVERLAID, SCATTERED = 12, 5
+OVERLAID, SCATTERED = 14, 5
 """Quantities that a figure with a panel each, or a column each, shows."""
 
 
-def tables(result: Result) -> dict[str, pd.DataFrame]:
-    """The study's tables by name."""
-    made = {
-        "verdicts": verdicts(result),
-        "mixing": mixing(result),
-        "coverage": coverage(result),
-        "bias": bias(result),
-        "strata": strata(result),
+Made = TypeVar("Made")
+Makers = dict[str, Callable[[], Made]]
+"""Tables or figures by name, none made yet: what one raises costs no other."""
+
+
+def table_makers(result: Result) -> Makers[pd.DataFrame]:
+    """What makes each of the study's tables, by name."""
+    makers: Makers[pd.DataFrame] = {
+        "verdicts": lambda: verdicts(result),
+        "mixing": lambda: mixing(result),
+        "coverage": lambda: coverage(result),
+        "bias": lambda: bias(result),
+        "strata": lambda: strata(result),
     }
     if result.summarises_groups:
-        made["groups"] = groups(result)
-    return {name: table for name, table in made.items() if len(table)}
+        makers["groups"] = lambda: groups(result)
+    return makers
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """The study's tables by name, without those that have no rows."""
+    return {name: table for name, make in table_makers(result).items() if len(table := make())}
 
 
 def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.DataFrame:
@@ -123,8 +135,8 @@ def coverage(result: Result) -> pd.DataFrame:
     for arm, quantity, cell in _cells(records[(records["status"] == "ok").to_numpy()]):
         n, max_rank = len(cell), int(cell["max_rank"].iloc[0])
         rank = cell["rank"].to_numpy(dtype=np.int64)
-        for level in CENTRAL_LEVELS:
-            k = round((1 - level) * (max_rank + 1) / 2)
+        orders = [max(1, round((1 - level) * (max_rank + 1) / 2)) for level in CENTRAL_LEVELS]
+        for k in dict.fromkeys(orders):
             covered = int(((rank >= k) & (rank <= max_rank - k)).sum())
             rows.append((arm, quantity, "central", 1 - 2 * k / (max_rank + 1), n, covered))
         truth = cell["truth"].to_numpy()
@@ -159,19 +171,22 @@ def bias(result: Result) -> pd.DataFrame:
 
     records = result.columns("arm", "simulation", "quantity", "truth", "mean")
     rows = []
-    for story, role in result.manifest["roles"].items():
-        own = records[(records["quantity"] == role["scale"]).to_numpy()]
-        means = own.pivot(index="simulation", columns="arm", values="mean")
-        exact = f"{story}/exact"
-        if exact not in means:
+    for role in result.manifest["roles"].values():
+        exact = role["exact"]
+        if exact is None:
             continue
-        truth = own[own["arm"] == exact].set_index("simulation")["truth"]
+        arms = records["arm"].isin(role["arms"])
+        own = records[((records["quantity"] == role["scale"]) & arms).to_numpy()]
+        means = own.pivot(index="simulation", columns="arm", values="mean")
+        truth = own[own["arm"] == exact].set_index("simulation")["truth"].dropna()
+        if truth.empty:
+            continue
         edges = np.quantile(truth, np.linspace(0, 1, SCALE_BINS + 1))
         ranges = [(edges[0], edges[-1]), *itertools.pairwise(edges)]
-        for arm in result.manifest["arms"]:
-            if arm == exact or arm not in means or not arm.startswith(f"{story}/"):
+        for arm, parameters in role["arms"].items():
+            if arm == exact or role["scale"] not in parameters:
                 continue
-            difference = means[arm] - means[exact]
+            difference = (means[arm] - means[exact]).reindex(truth.index)
             for low, high in ranges:
                 here = difference[(truth >= low) & (truth <= high)]
                 pairs = here.dropna()
@@ -207,6 +222,9 @@ def groups(result: Result) -> pd.DataFrame:
 
     fits, ranks = result.fits, result.group_ranks
     rows = []
+    n_groups = {
+        arm: role["n_groups"] for role in result.manifest["roles"].values() for arm in role["arms"]
+    }
     for arm in result.manifest["arms"]:
         of_arm = fits[(fits["arm"] == arm).to_numpy()]
         own = ranks[(ranks["arm"] == arm).to_numpy()]
@@ -223,7 +241,7 @@ def groups(result: Result) -> pd.DataFrame:
                 "arm": arm,
                 "n": len(of_arm) - n_failed,
                 "n_failed": n_failed,
-                "n_groups": result.manifest["roles"][arm.partition("/")[0]]["n_groups"],
+                "n_groups": n_groups[arm],
                 "p": p,
                 "ess_bulk_min": of_arm["ess_bulk_min"].min(),
                 "r_hat_max": of_arm["r_hat_max"].max(),
@@ -234,43 +252,55 @@ def groups(result: Result) -> pd.DataFrame:
     return table
 
 
-def figures(result: Result) -> dict[str, Figure]:
-    """The study's figures by name; names of several stories' figures end in the story."""
-    from hiercal import plots
-    from hiercal.plots.group_ranks import group_ranks
-
-    made: dict[str, Figure] = {}
-    several = len(result.manifest["roles"]) > 1
+def figure_makers(result: Result) -> Makers[Figure]:
+    """What makes each of the study's figures, by name; of several stories, by name and story."""
+    roles = result.manifest["roles"]
     records = result.columns(
         "arm", "simulation", "quantity", "status", "truth", "rank", "max_rank", "mean", "sd"
     )
-    for story in result.manifest["roles"]:
-        arms = [arm for arm in result.manifest["arms"] if arm.startswith(f"{story}/")]
+    makers: Makers[Figure] = {}
+    for story, role in roles.items():
+        arms = list(role["arms"])
+        several = len(roles) > 1
         own = records[records["arm"].isin(arms).to_numpy()] if several else records
-        names = list(own["quantity"].unique())
-        overlaid = names if len(names) <= OVERLAID else _representative(names)[:OVERLAID]
-        scattered = _representative(names)[:SCATTERED]
-        end = f"-{story}" if several else ""
-        made[f"ranks{end}"] = plots.rank_histogram(own, scattered)
-        made[f"ecdf{end}"] = plots.ecdf_difference(own, overlaid)
-        made[f"coverage{end}"] = plots.coverage(own, overlaid)
-        made[f"recovery{end}"] = plots.recovery(own, scattered)
-        if result.summarises_groups:
-            pooled_ranks = result.group_ranks
-            made[f"group_ranks{end}"] = group_ranks(
-                pooled_ranks[pooled_ranks["arm"].isin(arms).to_numpy()],
-                result.manifest["simulations"],
-                arms,
-                parameter=result.manifest["roles"][story]["groups"],
-            )
-        panels, titles = _funnel_panels(result, story, arms)
+        end = f"-{file_name(story)}" if several else ""
+        of_story = _figures_of_records(own)
+        if result.summarises_groups and role["groups"]:
+            of_story["group_ranks"] = partial(_group_ranks, result, role["groups"], arms)
+        panels, titles = _funnel_panels(result, arms)
         if titles:
-            role = result.manifest["roles"][story]
-            labels = [plots.quantity_label(role[key]) for key in ("scale", "first_group")]
-            made[f"funnel{end}"] = plots.funnel(
-                panels, titles, scale_label=f"{labels[0]} (log scale)", group_label=labels[1]
-            )
-    return made
+            of_story["funnel"] = partial(_funnel, role, panels, titles)
+        makers |= {f"{name}{end}": make for name, make in of_story.items()}
+    return makers
+
+
+def _figures_of_records(records: pd.DataFrame) -> Makers[Figure]:
+    from hiercal import plots
+
+    names = list(records["quantity"].unique())
+    overlaid = names if len(names) <= OVERLAID else _representative(names)[:OVERLAID]
+    scattered = _representative(names)[:SCATTERED]
+    return {
+        "ranks": lambda: plots.rank_histogram(records, scattered),
+        "ecdf": lambda: plots.ecdf_difference(records, overlaid),
+        "coverage": lambda: plots.coverage(records, overlaid),
+        "recovery": lambda: plots.recovery(records, scattered),
+    }
+
+
+def _group_ranks(result: Result, parameter: str, arms: list[str]) -> Figure:
+    from hiercal.plots.group_ranks import group_ranks
+
+    ranks = result.group_ranks
+    own = ranks[ranks["arm"].isin(arms).to_numpy()]
+    return group_ranks(own, result.manifest["simulations"], arms, parameter=parameter)
+
+
+def _funnel(role: dict[str, str], panels: list[list[FunnelDraws]], titles: list[str]) -> Figure:
+    from hiercal import plots
+
+    scale, group = (plots.quantity_label(role[key]) for key in ("scale", "first_group"))
+    return plots.funnel(panels, titles, scale_label=scale, group_label=group)
 
 
 def _cells(records: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -296,9 +326,7 @@ def _two_digits(x: float) -> int:
     return int(float(f"{max(x, 10.0):.2g}"))
 
 
-def _funnel_panels(
-    result: Result, story: str, arms: list[str]
-) -> tuple[list[list[FunnelDraws]], list[str]]:
+def _funnel_panels(result: Result, arms: list[str]) -> tuple[list[list[FunnelDraws]], list[str]]:
     """Panels, a row for each data set and a column for each arm that fitted them all; titles."""
     kept = result.draws()
     data_sets = list(dict.fromkeys(data for arm, data in kept if arm in arms))

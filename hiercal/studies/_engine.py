@@ -19,6 +19,7 @@ from hiercal.studies._fits import (
     failure,
     fit_batch,
     quantity_names,
+    unseen,
 )
 from hiercal.studies._funnel_draws import NO_DRAWS, draws_kept, funnel_draws
 from hiercal.studies._journal import Journal
@@ -241,6 +242,7 @@ def run(
     names = [(arm.label, quantity_names(arm, settings)) for arm in arms]
     out.mkdir(parents=True, exist_ok=True)
     reports = reporter(progress)
+    blind = unseen(dict(names))
     with Journal(out / JOURNAL) as journal:
         if fresh:
             journal.clear()
@@ -249,7 +251,7 @@ def run(
             reports.note(f"{dropped} failed fits by earlier code are dropped; none had succeeded.")
         if _extends(out, study):
             reports.note(OPTIONAL_STOPPING)
-        if changed := write_manifest(out, study, complete=False, given=given):
+        if changed := write_manifest(out, study, complete=False, given=given, unseen=blind):
             reports.note(
                 "Machine or versions differ from those that began this run: "
                 f"{', '.join(changed)}. Both are in manifest.json."
@@ -267,8 +269,9 @@ def run(
         made_of(out, records=study.simulations)
         result = Result(out)
         if export:
-            result.export()
-        write_manifest(out, study, complete=True, given=given)
+            for line in result.export():
+                reports.note(line)
+        write_manifest(out, study, complete=True, given=given, unseen=blind)
     return Result(out)
 
 

@@ -63,7 +63,7 @@ class FitRecord:
     ----------
     simulation : int
     error : str or None
-        Why the fit failed.
+        Why the fit failed, after the stage that did: ``simulate``, ``fit`` or ``summary``.
     seconds : float
         Wall-clock time of the fit without its summary.
     divergences, n_steps, max_tree_depth : int
@@ -71,7 +71,7 @@ class FitRecord:
     e_bfmi : float
         Smallest energy Bayesian fraction of missing information over chains; NaN where not NUTS.
     values : ndarray, shape (n_quantities, len(COLUMNS))
-        Of a failed fit only the truth is finite.
+        Of a failed fit only the truth is finite, of a failed simulation nothing is.
     ess_bulk_min, ess_tail_min, r_hat_max : float
         The worst of all quantities and all single group effects; a quantity that is the same in
         all draws has no R-hat and is left out of it. NaN of a failed fit.
@@ -106,18 +106,55 @@ TOGETHER_BYTES = 64 * 2**20
 """Draws held at once, unless a single fit has more."""
 
 
+LARGEST = 1e100
+"""What an infinite quantity, such as a log density of zero, is recorded as: means then exist."""
+
+
 class PreparationError(Exception):
     """A fitter could not be compiled for a story: no data set of the arm can be fitted."""
 
 
 def simulate(story: Story, settings: Settings, simulation: int) -> Simulation:
-    """Simulation number `simulation`, the same for every fitter."""
-    return story.simulate(stream(settings.seed, "simulate", story_key(story), simulation))
+    """Simulation number `simulation`, the same for every fitter, in arrays that are read-only."""
+    drawn = story.simulate(stream(settings.seed, "simulate", story_key(story), simulation))
+    return Simulation(_read_only(drawn.truth), _read_only(drawn.data))
 
 
+TRIED = 20
+"""Simulations that are tried for the names of the quantities."""
+
+
+@cache
 def quantity_names(arm: Arm, settings: Settings) -> tuple[str, ...]:
-    """The quantities that an arm ranks."""
-    return tuple(_true_quantities(arm, settings, 0, simulate(arm.story, settings, 0)))
+    """The quantities that an arm ranks; a ValueError if no truth can be summarised."""
+    errors = []
+    for simulation in range(TRIED):
+        try:
+            drawn = simulate(arm.story, settings, simulation)
+            return tuple(_true_quantities(arm, settings, simulation, drawn))
+        except Exception as error:
+            # one bad simulation is a failed fit; all of them are a story that cannot be run
+            errors.append(_why(error))
+    raise ValueError(
+        f"{arm.label}: none of the first {TRIED} simulations has a truth to be ranked; the first "
+        f"says {errors[0]}"
+    )
+
+
+def unseen(names: Mapping[str, Sequence[str]]) -> list[str]:
+    """What the ranks cannot show for want of a quantity, a sentence each.
+
+    Parameters
+    ----------
+    names : dict of str to sequence of str
+        The quantities of each arm.
+    """
+    return [
+        f"{label} ranks no log prior: draws whose correlation between parameters is lost would "
+        "pass. Give its story a log_prior, and its fits all parameters of one of its models."
+        for label, quantities in names.items()
+        if "log_prior" not in quantities
+    ]
 
 
 def fit_batch(
@@ -150,23 +187,34 @@ def _fit_some(
     arm: Arm, settings: Settings, refit: Refit, simulations: Sequence[int]
 ) -> list[FitRecord]:
     """Records of a few simulations; their draws are gone when it returns."""
-    drawn = [simulate(arm.story, settings, i) for i in simulations]
+    drawn = [_drawn(arm, settings, i) for i in simulations]
     fits = [
-        _attempt(arm, refit, each.data, sampler_seed(arm, settings, i))
+        each
+        if isinstance(each, Fit)
+        else _attempt(arm, refit, each.data, sampler_seed(arm, settings, i))
         for i, each in zip(simulations, drawn, strict=True)
     ]
     return [_record(arm, settings, *each) for each in zip(simulations, drawn, fits, strict=True)]
 
 
+def _drawn(arm: Arm, settings: Settings, simulation: int) -> Simulation | Fit:
+    """The simulation, or a failed fit where the story cannot be simulated."""
+    try:
+        return simulate(arm.story, settings, simulation)
+    except Exception as error:
+        # a story's own bug is a result of the study like a sampler's
+        return failed(f"simulate: {_why(error)}")
+
+
 def fit_data(arm: Arm, data: Mapping[str, np.ndarray], seed: int) -> Fit:
     """Fit one data set; a fit that raises comes back as a failed one."""
-    return _attempt(arm, _refit(arm), data, seed)
+    return _attempt(arm, _refit(arm), _read_only(data), seed)
 
 
 def failure(arm: Arm, settings: Settings, simulation: int, error: str) -> FitRecord:
     """The record of a simulation whose fit never came back."""
-    drawn = simulate(arm.story, settings, simulation)
-    return _record(arm, settings, simulation, drawn, failed(error))
+    drawn = _drawn(arm, settings, simulation)
+    return _record(arm, settings, simulation, drawn, failed(f"fit: {error}"))
 
 
 def sampler_seed(arm: Arm, settings: Settings, simulation: int | str) -> int:
@@ -177,18 +225,39 @@ def sampler_seed(arm: Arm, settings: Settings, simulation: int | str) -> int:
 def _attempt(arm: Arm, refit: Refit, data: Mapping[str, np.ndarray], seed: int) -> Fit:
     start = time.perf_counter()
     try:
-        return whole(arm.fitter, arm.fitted, refit(data, seed))
+        fit = whole(arm.fitter, arm.fitted, refit(dict(data), seed))
     except Exception as error:
         # whatever a sampler raises is a result of the study, kept in the journal under the fit
-        return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
+        return failed(f"fit: {_why(error)}", time.perf_counter() - start)
+    return fit if fit.error is None else failed(f"fit: {fit.error}", fit.seconds)
+
+
+def _why(error: Exception) -> str:
+    """The error's type and message in one line."""
+    message = " ".join(str(error).split())
+    if "read-only" in message:
+        message += " (data and draws come read-only: change a copy of the array)"
+    return f"{type(error).__name__}: {message}"
+
+
+def _read_only(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Views that cannot be written to: fitters and stories share the arrays that are ranked."""
+    views = {name: np.asarray(values).view() for name, values in arrays.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    return views
 
 
 def _true_quantities(
     arm: Arm, settings: Settings, simulation: int, drawn: Simulation
 ) -> dict[str, np.ndarray]:
-    reported = {name: drawn.truth[name] for name in arm.fitter.parameters(arm.fitted)}
+    names = arm.fitter.parameters(arm.fitted)
+    if lacking := [name for name in names if name not in drawn.truth]:
+        raise ValueError(f"simulate gives no {', '.join(lacking)}, which the fits report")
+    reported = {name: drawn.truth[name] for name in names}
     rng = stream(settings.seed, "truth", story_key(arm.story), simulation)
-    return _quantities(arm.story, settings, reported, drawn.data, rng)
+    # the same functions of parameters and data as of the draws, whatever the fitter assumes
+    return _quantities(arm.fitted, settings, reported, drawn.data, rng)
 
 
 def _quantities(
@@ -204,30 +273,60 @@ def _quantities(
     for name, bound in settings.below:
         if name in quantities:
             quantities[f"{name} < {bound:g}"] = (quantities[name] < bound).astype(float)
-    return quantities
+    return {name: np.clip(values, -LARGEST, LARGEST) for name, values in quantities.items()}
 
 
 def _record(
     arm: Arm,
     settings: Settings,
     simulation: int,
-    drawn: Simulation,
+    drawn: Simulation | Fit,
     fit: Fit,
 ) -> FitRecord:
-    truth = _true_quantities(arm, settings, simulation, drawn)
-    values = np.full((len(truth), len(COLUMNS)), np.nan)
-    values[:, 0] = [float(value) for value in truth.values()]
-    if fit.error is not None:
-        return FitRecord(simulation, fit.error, fit.seconds, 0, 0, 0, np.nan, values)
+    names = quantity_names(arm, settings)
+    values = np.full((len(names), len(COLUMNS)), np.nan)
+    error = fit.error
+    try:
+        if isinstance(drawn, Simulation):
+            truth = _true_quantities(arm, settings, simulation, drawn)
+            values[:, 0] = [float(value) for value in _named(names, truth)]
+            if error is None:
+                return _completed(arm, settings, simulation, drawn, fit, values)
+    except Exception as raised:
+        # a story's own functions may raise at a truth, or at draws outside of their support
+        error = error or f"summary: {_why(raised)}"
+    values[:, 1:] = np.nan
+    return FitRecord(simulation, error, fit.seconds, 0, 0, 0, np.nan, values)
+
+
+def _named(names: Sequence[str], quantities: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The quantities in order; a ValueError if they are not those of the arm."""
+    if set(quantities) != set(names):
+        raise ValueError(
+            f"quantities are {', '.join(quantities)}; those of the arm are {', '.join(names)}"
+        )
+    return [quantities[name] for name in names]
+
+
+def _completed(
+    arm: Arm,
+    settings: Settings,
+    simulation: int,
+    drawn: Simulation,
+    fit: Fit,
+    values: np.ndarray,
+) -> FitRecord:
+    """The record of a fit with draws; `values` has the truth, and the rest is put beside it."""
     rng = stream(settings.seed, "summary", arm.key, simulation)
-    quantities = _quantities(arm.fitted, settings, fit.draws, drawn.data, rng)
-    draws = np.stack(list(quantities.values()), axis=-1)
+    parameters = _read_only(fit.draws)
+    quantities = _quantities(arm.fitted, settings, parameters, drawn.data, rng)
+    draws = np.stack(_named(quantity_names(arm, settings), quantities), axis=-1)
     values[:, 1:] = _summary(values[:, 0], draws, settings, rng)
     diagnosed = values[:, [COLUMNS.index(name) for name in DIAGNOSTICS]]
     counts = covariance = None
     if settings.groups == "summary":
         rng = stream(settings.seed, "group ranks", arm.key, simulation)
-        effects = pooled_effects(arm.story, drawn.truth, fit.draws, settings.max_rank, rng)
+        effects = pooled_effects(arm.story, drawn.truth, parameters, settings.max_rank, rng)
         if effects.counts.any():
             counts, covariance = effects.counts, effects.covariance
         diagnosed = np.concatenate([diagnosed, effects.diagnostics])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hiercal.simulators import Story
 from hiercal.studies._fits import Settings, fit_data, sampler_seed, simulate
 from hiercal.studies._study import Arm
 
@@ -18,14 +19,20 @@ def draws_kept(arm: Arm, settings: Settings, simulations: int) -> list[str]:
     is narrowest, and the story's real data.
     """
     reported = arm.fitter.parameters(arm.fitted)
-    if not {arm.story.scale, arm.story.groups} <= set(reported):
+    if arm.story.scale not in reported or arm.story.groups not in reported:
         return []
-    scales = [
-        float(simulate(arm.story, settings, i).truth[arm.story.scale])
-        for i in range(min(simulations, 20))
-    ]
+    scales = [_true_scale(arm.story, settings, i) for i in range(min(simulations, 20))]
+    some = [] if np.isnan(scales).all() else [str(int(np.nanargmin(scales)))]
     real = [REAL_DATA] if arm.story.observed is not None else []
-    return [str(int(np.argmin(scales))), *real]
+    return [*some, *real]
+
+
+def _true_scale(story: Story, settings: Settings, simulation: int) -> float:
+    """The between-group scale; NaN where the simulation fails, which its record says."""
+    try:
+        return float(simulate(story, settings, simulation).truth[story.scale])
+    except Exception:
+        return np.nan
 
 
 def funnel_draws(arm: Arm, settings: Settings, data: str) -> dict[str, np.ndarray]:

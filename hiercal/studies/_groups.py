@@ -98,6 +98,8 @@ def _chunks(
 
 def _by_group(story: Story, draws: Mapping[str, np.ndarray]) -> list[str]:
     """The parameters among `draws` that have a value, or several, for each group."""
+    if not story.groups:
+        return []
     of_groups = story.dims[story.groups][0]
     return [name for name, dims in story.dims.items() if name in draws and of_groups in dims[:1]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -27,7 +28,10 @@ RUN_FILES = (
     "fits.parquet",
     "group_ranks.parquet",
     "draws.npz",
-    *(f"{name}.csv" for name in ("verdicts", "coverage", "bias", "strata", "groups")),
+    *(
+        f"{name}.csv"
+        for name in ("verdicts", "mixing", "coverage", "bias", "strata", "groups", "not_made")
+    ),
     "sbc.zarr",
 )
 """What a run writes beside its journal and its figures, which its manifest lists."""
@@ -42,14 +46,22 @@ INSTRUCTIONS = {
 """Kinds of vector instructions, the widest first, and the flags that tell them."""
 
 
+LONGEST_NAME = 100
+"""Bytes of a label that go into a file's name; most systems take 255 with what is added."""
+
+
 def write_manifest(
     folder: Path,
     study: Study,
     *,
     complete: bool,
     given: str | os.PathLike[str] | None = None,
+    unseen: Sequence[str] = (),
 ) -> list[str]:
-    """Write ``manifest.json``; return what changed of machine and packages since the run began."""
+    """Write ``manifest.json``; return what changed of machine and packages since the run began.
+
+    `unseen` says what the ranks of the study cannot show.
+    """
     path = folder / MANIFEST
     current = versions()
     kept: dict[str, Any] = {"earlier_versions": [], "given": {}, "made_of": {}, "files": []}
@@ -69,6 +81,7 @@ def write_manifest(
         "arms": [arm.label for arm in study.arms],
         "roles": _roles(study),
         "chains": _chains(study),
+        "unseen": list(unseen),
         "study": study.describe(),
         "versions": current,
         "commit": commit(),
@@ -140,6 +153,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def file_name(label: str) -> str:
+    """A label as the name of a file or of a group in a store: no slash, and not too long.
+
+    Examples
+    --------
+    >>> file_name("eight_schools"), file_name("A/B")
+    ('eight_schools', 'A_B-998d3ed8')
+    """
+    plain = label.replace("/", "_").encode()[:LONGEST_NAME].decode(errors="ignore")
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
 def replace(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     part = path.with_name(f"{path.name}.part")
@@ -148,16 +173,34 @@ def replace(path: Path, text: str) -> None:
 
 
 def _roles(study: Study) -> dict[str, dict[str, Any]]:
-    """Each story's between-group scale, group effects, first of them, and number of groups."""
-    return {
-        arm.label.partition("/")[0]: {
-            "scale": arm.story.scale,
-            "groups": arm.story.groups,
-            "first_group": arm.story.labels(arm.story.groups)[0],
-            "n_groups": len(arm.story.coords[arm.story.dims[arm.story.groups][0]]),
+    """Each story's between-group scale and group effects, empty without, and its arms.
+
+    ``arms`` holds the parameters that each arm reports; ``exact`` is the arm that others are
+    measured by: the first that draws from the exact posterior of a model with the scale.
+    """
+    from hiercal.fitters.exact import Exact
+
+    roles = {}
+    of_story = itertools.batched(study.arms, len(study.fitters))
+    for label, arms in zip(study.story_labels, of_story, strict=True):
+        story = arms[0].story
+        reported = {arm.label: list(arm.fitter.parameters(arm.fitted)) for arm in arms}
+        exact = [
+            arm.label
+            for arm in arms
+            if isinstance(arm.fitter, Exact) and arm.fitted == story
+            if story.scale in reported[arm.label]
+        ]
+        first = story.labels(story.groups)[0] if story.groups else ""
+        roles[label] = {
+            "scale": story.scale,
+            "groups": story.groups,
+            "first_group": first,
+            "n_groups": len(story.coords[story.dims[story.groups][0]]) if story.groups else 0,
+            "arms": reported,
+            "exact": next(iter(exact), None),
         }
-        for arm in study.arms
-    }
+    return roles
 
 
 def _chains(study: Study) -> dict[str, dict[str, int | None]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiercal.sbc.ranks import randomised_pit
+from hiercal.studies._manifest import file_name
 from hiercal.studies._random import stream
 
 if TYPE_CHECKING:
@@ -21,19 +22,23 @@ def pit_tree(result: Result) -> xr.DataTree:
 
     ArviZ takes no missing values, so the group holds the simulations that every arm fitted and the
     quantities that every arm has; ``n_left_out`` says how many simulations that leaves out. The
-    groups of a study of several stories are below the name of each story. An arm without a single
+    groups of a study of several stories are below the name of each story, shortened and without a
+    slash where a store asks for it. An arm without a single
     fit is left out and named in ``arms_left_out``.
     """
     import xarray as xr
 
     records = result.columns("arm", "simulation", "quantity", "rank", "max_rank")
-    stories = records["arm"].astype(str).str.partition("/")[0].to_numpy()
-    names = list(dict.fromkeys(stories))
     seed = result.manifest["seed"]
-    groups = {name: _prior_sbc(records[stories == name], seed) for name in names}
-    if len(names) == 1:
-        return xr.DataTree.from_dict({"prior_sbc": groups[names[0]]})
-    return xr.DataTree.from_dict({f"{name}/prior_sbc": group for name, group in groups.items()})
+    groups = {
+        story: _prior_sbc(records[records["arm"].isin(role["arms"]).to_numpy()], seed)
+        for story, role in result.manifest["roles"].items()
+    }
+    if len(groups) == 1:
+        return xr.DataTree.from_dict({"prior_sbc": next(iter(groups.values()))})
+    return xr.DataTree.from_dict(
+        {f"{file_name(story)}/prior_sbc": group for story, group in groups.items()}
+    )
 
 
 def _prior_sbc(records: pd.DataFrame, seed: int) -> xr.Dataset:
@@ -66,7 +71,8 @@ def _prior_sbc(records: pd.DataFrame, seed: int) -> xr.Dataset:
     ]
     pit = np.stack(uniform)
     variables, coords = {}, {"arm": list(arms), "simulation": simulations}
-    for name, indices in _by_parameter(columns).items():
+    for parameter, indices in _by_parameter(columns).items():
+        name = file_name(parameter)
         if len(indices) == 1 and "[" not in columns[indices[0]]:
             variables[name] = (("arm", "simulation"), pit[..., indices[0]])
         else:

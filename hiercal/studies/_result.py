@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from hiercal.studies._manifest import made_of, read_manifest
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.figure import Figure
 
     from hiercal.studies._journal import Journal
     from hiercal.studies._study import Study
@@ -37,8 +39,8 @@ class Result:
     records : DataFrame
         A row per arm, simulation and quantity: ``arm, simulation, quantity, status, truth, rank,
         rank_effective, max_rank, mean, sd, mcse_mean, lower, upper, hdi_lower, hdi_upper,
-        ess_bulk, ess_tail, r_hat, divergences``. Of a failed fit, only the truth is given. Same
-        as ``records.parquet``.
+        ess_bulk, ess_tail, r_hat, divergences``. Of a failed fit, only the truth is given, and of a
+        failed simulation nothing. Same as ``records.parquet``.
     fits : DataFrame
         A row per arm and simulation: ``arm, simulation, error, seconds, divergences, n_steps,
         max_tree_depth, e_bfmi``, and the worst of all quantities and single group effects
@@ -132,22 +134,47 @@ class Result:
 
         return _calibration.groups(self)
 
-    def export(self) -> None:
-        """Write the tables, the ArviZ store and the figures from the records."""
+    def export(self) -> list[str]:
+        """Write the tables, the ArviZ store and the figures from the records, each on its own.
+
+        Returns
+        -------
+        list of str
+            A line for each that could not be made, with the reason; ``not_made.csv`` has the same.
+        """
         from hiercal.plots import save
         from hiercal.studies import _calibration
 
         made_of(self.folder, tables=None)
         files = ["sbc.zarr"]
-        for name, table in _calibration.tables(self).items():
-            table.to_csv(self.folder / f"{name}.csv", index=False, lineterminator="\n")
-            files.append(f"{name}.csv")
-        self._export_pit()
-        for name, figure in _calibration.figures(self).items():
-            files += [
-                f"figures/{path.name}" for path in save(figure, self.folder / "figures", name)
-            ]
+        missing: dict[str, str] = {}
+
+        def attempt(name: str, make: Callable[[], None]) -> None:
+            try:
+                make()
+            except Exception as error:
+                # the fits have cost hours: what one table or figure raises costs no other
+                missing[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+        def write(name: str, make: Callable[[], pd.DataFrame]) -> None:
+            path = self.folder / f"{name}.csv"
+            path.unlink(missing_ok=True)  # an older table is not this run's
+            if len(table := make()):
+                table.to_csv(path, index=False, lineterminator="\n")
+                files.append(path.name)
+
+        def picture(name: str, draw: Callable[[], Figure]) -> None:
+            paths = save(draw(), self.folder / "figures", name)
+            files.extend(f"figures/{path.name}" for path in paths)
+
+        for name, make in _calibration.table_makers(self).items():
+            attempt(f"{name}.csv", partial(write, name, make))
+        attempt("sbc.zarr", self._export_pit)
+        for name, draw in _calibration.figure_makers(self).items():
+            attempt(f"figures/{name}", partial(picture, name, draw))
+        write("not_made", partial(_not_made, missing))
         made_of(self.folder, files, tables=self.n_simulations)
+        return [f"{name} could not be made: {why}" for name, why in missing.items()]
 
     def write_records(self, journal: Journal, study: Study) -> None:
         """Write the Parquet tables from the journal, a piece at a time."""
@@ -212,6 +239,12 @@ class Result:
         tree.to_zarr(part, mode="w", zarr_format=2)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(part, final)
+
+
+def _not_made(missing: dict[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({"name": list(missing), "why": list(missing.values())})
 
 
 def _record_frame(

@@ -37,16 +37,20 @@ def strata(result: Result) -> pd.DataFrame:
     -------
     DataFrame
         A row per arm, kind of stratum ``by`` and stratum: ``low`` and ``high`` ends of the scale,
-        completed pairs ``n`` and ``n_failed``; the mean ``shift`` of the rank against the exact
-        arm's, as a share of the ranks, and its standard error; ``p`` and ``p_holm`` over all rows;
-        ``low_ess``, the share of fits with fewer effective draws than are ranked, where
-        autocorrelation alone can make p small. Empty without an exact arm.
+        completed pairs ``n`` and ``n_failed``, of those that the exact arm completed; the mean
+        ``shift`` of the rank against the exact arm's, as a share of the ranks, and its standard
+        error; ``p`` and ``p_holm`` over all rows; ``low_ess``, the share of fits with fewer
+        effective draws than are ranked, where autocorrelation alone can make p small. Empty without
+        an exact arm.
     """
     import pandas as pd
 
     rows = []
     for arm, exact, scale in _arms(result):
         pairs = paired(result, arm, exact, scale)
+        pairs = pairs[pairs[["truth", "other_mean"]].notna().all(axis=1).to_numpy()]
+        if pairs.empty:
+            continue
         for by, values in (("truth", pairs["truth"]), ("data", pairs["other_mean"])):
             edges = np.quantile(values, np.linspace(0, 1, STRATA + 1))
             stratum = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, STRATA - 1)
@@ -73,13 +77,11 @@ def strata(result: Result) -> pd.DataFrame:
 
 
 def _arms(result: Result) -> Iterator[tuple[str, str, str]]:
-    """Arms that have an exact one beside them: their label, that one's, and the scale."""
-    arms = result.manifest["arms"]
-    for story, role in result.manifest["roles"].items():
-        exact = f"{story}/exact"
-        for arm in arms if exact in arms else []:
-            if arm != exact and arm.rpartition("/")[0] == story:
-                yield arm, exact, role["scale"]
+    """Arms that have the scale, and an exact one beside them: label, that one's, and the scale."""
+    for role in result.manifest["roles"].values():
+        for arm, parameters in role["arms"].items():
+            if role["exact"] not in (None, arm) and role["scale"] in parameters:
+                yield arm, role["exact"], role["scale"]
 
 
 def _tested(done: pd.DataFrame, by: str) -> dict[str, float]:

@@ -33,6 +33,10 @@ GROUPS = ("each", "summary")
 """What the records may keep of the group effects."""
 
 
+LEAST_DRAWS = 4
+"""Draws a chain that `hiercal.sbc.efficiency.diagnostics` needs."""
+
+
 @dataclass(frozen=True)
 class Arm:
     """One story met by one fitter.
@@ -138,6 +142,11 @@ class Study:
         for arm in self.arms:
             arm.fitter.check(arm.story)
             chains, draws = arm.fitter.shape
+            if draws < LEAST_DRAWS:
+                raise ValueError(
+                    f"study: {arm.label} keeps {draws} draws a chain; effective sample sizes and "
+                    f"R-hat need {LEAST_DRAWS} or more: raise draws"
+                )
             if chains * draws < self.max_rank:
                 raise ValueError(
                     f"study: {arm.label} keeps {chains} x {draws} draws, fewer than max_rank = "
@@ -147,13 +156,17 @@ class Study:
     @property
     def arms(self) -> tuple[Arm, ...]:
         """Every story with every fitter, stories first."""
-        stories = _distinct([story.name for story in self.stories], self.stories)
         fitters = _distinct([fitter.label for fitter in self.fitters], self.fitters)
         return tuple(
             Arm(story, fitter, f"{story_label}/{fitter_label}")
-            for story, story_label in zip(self.stories, stories, strict=True)
+            for story, story_label in zip(self.stories, self.story_labels, strict=True)
             for fitter, fitter_label in zip(self.fitters, fitters, strict=True)
         )
+
+    @property
+    def story_labels(self) -> list[str]:
+        """What the labels of each story's arms begin with."""
+        return _distinct([story.name for story in self.stories], self.stories)
 
     def describe(self) -> dict[str, Any]:
         """All that the records depend on but their number, as plain data.

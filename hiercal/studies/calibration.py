@@ -100,7 +100,7 @@ class Calibration(Experiment):
     def figures(self, tables: Tables) -> dict[str, Figure]:
         from hiercal.plots.sweep import sweep
 
-        table = tables["strata"]
+        table = tables.get("strata")  # none without an arm that has tau
         of = {"truth": "quarter of the true tau", "data": "quarter of the exact mean of tau"}
         effects = tables["effects"]
         pooled_effects = sweep(
@@ -119,6 +119,8 @@ class Calibration(Experiment):
             note="All schools of all simulations; standard errors are those between simulations, "
             "whatever the dependence within one.",
         )
+        if table is None:
+            return {"effects": pooled_effects}
         return {"effects": pooled_effects} | {
             f"strata-{by}": sweep(
                 table[(table["by"] == by).to_numpy()].assign(
@@ -147,10 +149,13 @@ def _effects(result: Result) -> pd.DataFrame:
     parts = []
     ranks = result.group_ranks
     for arm in result.manifest["arms"]:
-        counts = np.stack(ranks.loc[(ranks["arm"] == arm).to_numpy(), "counts"].to_list())
+        own = ranks.loc[(ranks["arm"] == arm).to_numpy(), "counts"].to_list()
+        if len(own) < 2:
+            continue
+        counts = np.stack(own)
         shares, half_widths = pooled_band(counts, BINS, level=0.95)
         error = half_widths / stdtrit(len(counts) - 1, 0.975)
         middle = (np.arange(BINS) + 0.5) * counts.shape[1] / BINS - 0.5
         columns = {"rank": middle, "percent": 100 * shares, "percent_se": 100 * error}
         parts.append(pd.DataFrame({"arm": arm} | columns))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -98,6 +98,14 @@ def test_observations_follow_their_groups():
     assert data["y"].tolist() == [20, 10, 30]
 
 
+@pytest.mark.parametrize(("name", "column"), [("slopes", "group"), ("instructors", "instructor")])
+def test_rows_without_a_group_are_refused(name, column):
+    frame = pd.DataFrame(TABLES[name])
+    frame.loc[1, column] = None
+    with pytest.raises(ValueError, match=f"{name}: column {column} is empty in row 2 below"):
+        catalogue.story_class(name).from_frame(frame)
+
+
 def test_the_funnel_has_no_table():
     with pytest.raises(ValueError, match="no data"):
         catalogue.story_class("funnel").from_frame(pd.DataFrame())

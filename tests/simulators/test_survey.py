@@ -1,5 +1,7 @@
 """The survey against its check values, other quadratures and the densities of gamma variables."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -332,6 +334,9 @@ def test_reading_a_table():
     assert design.coords == {"region": ("N", "S"), "category": ("yes", "no", "unsure")}
     assert data["counts"].tolist() == [[3, 5, 0], [4, 1, 2]]
     assert type(SURVEY).from_frame(frame.drop(columns="region"))[0].regions == ()
+    with_index = pd.read_csv(io.StringIO(frame.to_csv()))
+    with pytest.raises(ValueError, match=r"column 'Unnamed: 0' has no name .* index=False"):
+        type(SURVEY).from_frame(with_index)
     with pytest.raises(ValueError, match="column yes holds"):
         type(SURVEY).from_frame(frame.assign(yes=["a", "b"]))
     with pytest.raises(ValueError, match="not finite"):

@@ -60,9 +60,9 @@ def single(each):
 
 
 def test_group_effects_give_way_to_their_summaries(each, summary, single):
-    others = ["mu", "tau", "theta_new", "log_lik"]
+    others = ["mu", "tau", "theta_new", "log_lik", "log_prior", "log_joint"]
     assert set(each.records["quantity"]) == {*others, *single}
-    assert list(summary.records["quantity"][:7]) == [*others[:2], *SUMMARIES, *others[2:]]
+    assert list(summary.records["quantity"][:9]) == [*others[:2], *SUMMARIES, *others[2:]]
     for column in ("truth", "rank"):
         np.testing.assert_array_equal(
             by_simulation(summary, column, others), by_simulation(each, column, others)
