@@ -79,11 +79,11 @@ def test_the_quadrature_has_converged():
 
 
 def test_quantiles_of_the_textbooks_hospitals_do_not_step_with_the_grid():
-    """Each interval against 200,000 exact draws: 5 standard errors each end."""
+    """Each interval against 40,000 exact draws: 5 standard errors each end."""
     design = story("hospitals")
     exact = design.exact(design.observed)
     assert float(exact.quantile("lambda[D]", 0.945)) == pytest.approx(1.98383, abs=1e-5)
-    n, tails = 200_000, np.array([0.055, 0.945])
+    n, tails = 40_000, np.array([0.055, 0.945])
     draws = exact.draws(n, np.random.default_rng(0))["lambda"]
     below = [(draws[:, i, None] <= exact.quantile(name, tails)).mean(axis=0)
              for i, name in enumerate(design.labels("lambda"))]  # fmt: skip
