@@ -14,7 +14,9 @@ def only_drawn(monkeypatch):
 
     def save(figure, folder, name):
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.png").write_text(str(len(figure.axes)))
+        path = folder / f"{name}.png"
+        path.write_text(str(len(figure.axes)))
+        return [path]
 
     monkeypatch.setattr("hiercal.plots.save", save)
 
