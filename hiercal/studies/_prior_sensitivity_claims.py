@@ -116,17 +116,18 @@ def _trouble(tables: Mapping[str, pd.DataFrame]) -> Finding:
         )
         for row in sensitive.to_dict("records")
     ]
+    said = [
+        f"{coding(row)} J = {row['J']} {row['divergences_more']:+.2g} "
+        f"({row['divergences_more_se']:.2g}) and {row['ess_ratio']:.2f} ({row['ess_ratio_se']:.2g})"
+        for row in widest.to_dict("records")
+    ]
     diffuse = samplers[(samplers["upper"] > pick(samplers, right=True)["upper"].max()).to_numpy()]
-    sampling = "; ".join(
-        f"{prior}: "
-        + ", ".join(
-            f"{coding(row)} J = {row['J']} {row['divergences_more']:+.2g} "
-            f"({row['divergences_more_se']:.2g}) and {row['ess_ratio']:.2f} "
-            f"({row['ess_ratio_se']:.2g})"
-            for row in own.to_dict("records")
-        )
-        for prior, own in diffuse.sort_values("upper", kind="stable").groupby("prior", sort=False)
-    )
+    said += [
+        f"under {prior} at most {own['divergences_more'].max():+.2g} and at least "
+        f"{own['ess_ratio'].min():.2f}"
+        for prior, own in diffuse.groupby("prior", sort=False)
+        if prior != widest["prior"].iloc[0]
+    ]
     growth = "; ".join(
         f"{prior} "
         + ", ".join(f"{100 * row['more']:.2g} % (J = {row['J']})" for _, row in own.iterrows())
@@ -135,8 +136,9 @@ def _trouble(tables: Mapping[str, pd.DataFrame]) -> Finding:
     )
     return either(
         parts,
-        f"Further divergent draws per thousand and ratio of worst ESS, {sampling}. Doubling the "
-        f"scale makes E tau larger by: {growth}.",
+        f"Further divergent draws per thousand and ratio of worst ESS under "
+        f"{widest['prior'].iloc[0]}: {', '.join(said)}. Doubling the scale makes E tau larger by: "
+        f"{growth}.",
     )
 
 

@@ -140,13 +140,13 @@ class PriorSensitivity(Experiment):
                 f"{self.name}: groups is {self.groups}; give two or more numbers of schools, 8, "
                 "which the claims are about, among them"
             )
+        for n_groups in self.groups:
+            at_least(self.name, "groups", n_groups, 2)
         if 8 not in self.sampled_groups or set(self.sampled_groups) - set(self.groups):
             raise ValueError(
                 f"{self.name}: sampled_groups is {self.sampled_groups}; give 8 and perhaps more of "
                 f"{', '.join(map(str, self.groups))}"
             )
-        for n_groups in self.groups:
-            at_least(self.name, "groups", n_groups, 2)
         if not self.libraries or set(self.libraries) - set(LIBRARIES):
             raise ValueError(
                 f"{self.name}: libraries is {self.libraries}; give one or more of "
@@ -354,7 +354,7 @@ class PriorSensitivity(Experiment):
             ),
             "doubling": sweep(
                 percent, y="more", se="more_se", series="prior", reference=0.0,
-                ylabel="growth of the posterior mean of tau\nif the prior’s scale is doubled (%)",
+                ylabel="growth of E(tau | y) where\nthe prior’s scale is doubled (%)",
                 **by_groups,
             ),
             "sampling": sweep(
