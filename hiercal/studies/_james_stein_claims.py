@@ -88,7 +88,8 @@ def _larger_errors_shrunk_more(tables: Mapping[str, pd.DataFrame]) -> Finding:
             f"least difference of B, the larger standard error first, {row['data']}, "
             f"{row['n']} data set{'s' if row['n'] > 1 else ''}",
         )
-        for row in order.to_dict("records")
+        # exact parts are equally strong: the least comes first, and is reported
+        for row in order.sort_values("least_difference").to_dict("records")
     ]
     return every(parts, remark)
 

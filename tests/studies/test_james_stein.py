@@ -423,6 +423,7 @@ def test_weights_in_order_in_every_data_set(least, verdict):
     assert finding.verdict == verdict
     assert "B is 0.750 (A), 0.800 (C), 0.900 (H), at most 0.550 of the others" in finding.remark
     assert "A 20.0, B 0.0, C 11.0" in finding.remark
+    assert finding.effect == least
 
 
 def dominance(*, equal=0.8, usual=1.03, bock=0.9, three=1.02):
