@@ -13,10 +13,12 @@ from hiercal.simulators.batting import HITS, SEASON_AVERAGES, Batting
 from hiercal.simulators.eight_schools import RUBIN_EFFECTS, RUBIN_STANDARD_ERRORS, EightSchools
 from hiercal.studies._exact_risks import (
     Truth,
+    bock_constant,
     james_stein_risk,
     linear_risk,
     pooling_risk,
     stein_constant,
+    worst_risk,
 )
 from hiercal.studies._shrinkage import (
     BOTH_KNOWN,
@@ -28,7 +30,7 @@ from hiercal.studies._shrinkage import (
     rules,
     stein_name,
 )
-from hiercal.studies._summaries import mean_se, named, paired, share_se
+from hiercal.studies._summaries import mean_se, named, paired
 
 if TYPE_CHECKING:
     from hiercal.studies._result import Result
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 
 PRIOR = "the story's prior"
 """What true mu and tau are drawn from, if they are not fixed."""
-TOLERANCE = 1e-6
-"""Numerical error of a realised shrinkage."""
+RUBIN = "Rubin's data"
+USUAL, BOCK, ONE = "usual", "Bock", "one"
+"""Constants of James-Stein: J - 2 (to the mean J - 3), `bock_constant`, and 1."""
 
 Row = dict[str, Any]
 
@@ -88,33 +91,29 @@ def risks(
 
 
 def dominance(sigma: np.ndarray, distances: Sequence[float]) -> list[Row]:
-    """Exact risks of James-Stein over that of no pooling, one group far out.
+    """Exact errors of James-Stein over that of no pooling, in the worst of all configurations.
 
-    With two groups there is nothing to shrink by; what shrinking by 1 would do is beside it.
+    With the usual constant, with Bock's, and where the usual one is 0, since no more than two
+    dimensions are left to shrink, with 1.
     """
-    n_groups = len(sigma)
-    # Of equal standard errors any group stands for all.
-    places = {"largest": int(sigma.argmax()), "smallest": int(sigma.argmin())}
-    if np.ptp(sigma) == 0:
-        places = {"any": 0}
+    none = float((sigma**2).mean())
     rows = []
     for towards, part in itertools.product(("zero", "mean"), (False, True)):
-        constants = [stein_constant(n_groups, towards)]
-        if n_groups == 2 and towards == "zero" and part:
-            constants.append(1.0)
-        for constant, (place, i), distance in itertools.product(
-            constants, places.items(), distances
-        ):
-            truth = outlier(sigma, i, distance)
-            risk = james_stein_risk(truth, towards=towards, positive=part, constant=constant)
+        usual = stein_constant(len(sigma), towards)
+        constants = {USUAL: usual, BOCK: bock_constant(sigma, towards)}
+        # without the positive part its expected squared error is infinite
+        if len(sigma) - (towards == "mean") == 2 and part:
+            constants[ONE] = 1.0
+        for (kind, constant), distance in itertools.product(constants.items(), distances):
+            worst = worst_risk(sigma, distance, towards=towards, positive=part, constant=constant)
             rows.append(
                 {
                     "rule": stein_name(towards, part),
                     "towards": towards,
+                    "kind": kind,
                     "constant": constant,
-                    "outlier_error": place,
                     "distance": distance,
-                    "ratio": risk.mean / float((sigma**2).mean()),
+                    "ratio": worst / none,
                 }
             )
     return rows
@@ -158,12 +157,21 @@ def moments(
     return groups, means
 
 
-def order(
+def weights(
     story: EightSchools, mu: float, tau: float, simulations: int, rng: np.random.Generator
-) -> list[Row]:
-    """In how many data sets groups of larger standard error are shrunk more.
+) -> tuple[list[Row], list[Row]]:
+    """Posterior mean of each school's weight B, and whether larger errors have larger ones.
 
+    B_i = sigma_i^2 / (sigma_i^2 + tau^2) is the share of the way that group i is pulled to mu.
     With a tau of NaN, mu and tau are drawn from the prior of the story.
+
+    Returns
+    -------
+    schools : list
+        A row per school: mean of E(B_i | y) over data sets and its standard error.
+    order : list
+        A row: the share of data sets in which all schools are in order, and over all data sets
+        and every two schools of different standard errors the least difference of their weights.
     """
     sigma = np.array(story.sigma)
     centre, spread = np.full((simulations, 1), mu), np.full((simulations, 1), tau)
@@ -172,36 +180,37 @@ def order(
         spread = abs(rng.normal(0, story.tau_scale, (simulations, 1)))
     y = centre + spread * rng.standard_normal((simulations, len(sigma)))
     y += sigma * rng.standard_normal(y.shape)
+    return weights_of(story, y, PRIOR if np.isnan(tau) else f"tau = {tau:g}", tau)
+
+
+def weights_of(
+    story: EightSchools, y: np.ndarray, data: str, tau: float = np.nan
+) -> tuple[list[Row], list[Row]]:
+    """`weights` of the data sets `y`, shape (n_sets, n_groups)."""
+    sigma = np.array(story.sigma)
     posterior = posterior_means(y, sigma, mu_scale=story.mu_scale, tau_scale=story.tau_scale)
-    realised = (y - posterior.theta) / (y - posterior.mu[:, None])
-    rows = []
-    for measure, shrunk in (("weight", posterior.shrinkage), ("realised", realised)):
-        held = ordered(shrunk, sigma)
-        rows.append(
-            {
-                "truths": PRIOR if np.isnan(tau) else f"tau = {tau:g}",
-                "tau": tau,
-                "measure": measure,
-                "n": simulations,
-                **named(
-                    data_sets=share_se(held.all(axis=1)),
-                    pairs=mean_se(held.mean(axis=1)),
-                    outside=share_se(((shrunk < 0) | (shrunk > 1)).any(axis=1)),
-                ),
-            }
-        )
-    return rows
+    ahead = differences(posterior.shrinkage, sigma)
+    key = {"data": data, "tau": tau, "n": len(y)}
+    schools = [
+        key
+        | {"school": school, "sigma": s}
+        # of a single data set the weight is exact
+        | named(weight=mean_se(own) if len(y) > 1 else (float(own[0]), 0.0))
+        for school, s, own in zip(story.coords["school"], sigma, posterior.shrinkage.T, strict=True)
+    ]
+    in_order = float((ahead > 0).all(axis=1).mean())
+    return schools, [key | {"in_order": in_order, "least_difference": float(ahead.min())}]
 
 
-def ordered(shrunk: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """For every two groups of different standard errors, whether the larger is shrunk more.
+def differences(weight: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Weight of the larger standard error less that of the smaller, of every two that differ.
 
     Returns
     -------
     ndarray, shape (n_sets, n_pairs)
     """
     less, more = np.nonzero(sigma[:, None] < sigma)
-    return shrunk[:, less] <= shrunk[:, more] + TOLERANCE
+    return weight[:, more] - weight[:, less]
 
 
 def estimates(compared: Sequence[Rule]) -> list[Row]:

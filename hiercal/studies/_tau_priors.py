@@ -9,6 +9,7 @@ import numpy as np
 
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.studies._fits import Settings, simulate
+from hiercal.studies._loo import Hierarchy
 from hiercal.studies._summaries import mean_se, named, records_of, share_se
 
 if TYPE_CHECKING:
@@ -47,6 +48,59 @@ class Prior:
 
         law = halfcauchy if self.family == "half_cauchy" else halfnorm
         return float(law.ppf(0.945, scale=self.scale))
+
+
+def doubled(prior: Prior, sigma: tuple[float, ...], data: np.ndarray) -> np.ndarray:
+    """Log ratio of the exact posterior means of tau under twice the prior's scale and under it.
+
+    Parameters
+    ----------
+    prior : Prior
+    sigma : tuple of float
+        Standard errors of the schools' estimates, in points.
+    data : ndarray, shape (n_data_sets, n_groups)
+
+    Returns
+    -------
+    ndarray, shape (n_data_sets,)
+    """
+    once, twice = (
+        EightSchools(sigma=sigma, tau_prior=prior.family, tau_scale=times * prior.scale)
+        for times in (1, 2)
+    )
+    return np.array(
+        [np.log(twice.exact({"y": y}).mean("tau") / once.exact({"y": y}).mean("tau")) for y in data]
+    )
+
+
+def contraction(
+    story: EightSchools, times: float, simulations: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """1 - E var(tau | y) / var(tau) under a half-normal prior, and its standard error.
+
+    The share of the prior variance of tau that the data remove: exact posteriors, averaged over
+    data sets from the story with standard errors `times` as large.
+    """
+    sigma = times * np.array(story.sigma)
+    shape = simulations, len(sigma)
+    tau = abs(rng.normal(0, story.tau_scale, (simulations, 1)))
+    y = rng.normal(0, story.mu_scale, (simulations, 1)) + tau * rng.standard_normal(shape)
+    y += sigma * rng.standard_normal(shape)
+    kept, se = mean_se(
+        Hierarchy(y, sigma, mu_scale=story.mu_scale, tau_scale=story.tau_scale).tau_sd ** 2
+    )
+    prior = story.tau_scale**2 * (1 - 2 / np.pi)
+    return 1 - kept / prior, se / prior
+
+
+def worst_ess(result: Result, arm: Arm) -> pd.Series:
+    """Smallest bulk ESS of a fit over the parameters, by simulation; no other quantity counts."""
+    names = [
+        label for name in arm.fitter.parameters(arm.fitted) for label in arm.fitted.labels(name)
+    ]
+    records = result.records
+    own = records[((records["arm"] == arm.label) & records["quantity"].isin(names)).to_numpy()]
+    return own.groupby("simulation")["ess_bulk"].min()
 
 
 def rubin(prior: Prior) -> dict[str, float]:

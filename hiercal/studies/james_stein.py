@@ -58,7 +58,9 @@ class JamesStein(Experiment):
     taus : tuple of float
         True tau on Eight Schools, in points.
     distances : tuple of float
-        How far one group lies from the others, which are all alike, in its standard errors.
+        How far the group effects lie from where James-Stein shrinks them to, in standard errors:
+        exactly, in the worst of all configurations, and simulated, with one group so far from the
+        others, which are all alike.
     separations : tuple of float
         Distances of two populations, half of the groups from each, in root mean square standard
         errors.
@@ -82,9 +84,9 @@ class JamesStein(Experiment):
     n_groups: tuple[int, ...] = (2, 3, 4, 8, 20, 50)
     tau_ratios: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0)
     taus: tuple[float, ...] = (0.0, 5.0, 10.0, 20.0, 30.0)
-    distances: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0)
-    separations: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0)
-    mixture_groups: tuple[int, ...] = (8, 20)
+    distances: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 50.0)
+    separations: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 20.0)
+    mixture_groups: tuple[int, ...] = (4, 8, 20, 50)
     spreads: tuple[float, ...] = (5.0, 10.0, 20.0)
     sigma: float = 10.0
     mu: float = 8.0
@@ -160,6 +162,16 @@ class JamesStein(Experiment):
         }
 
     def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        """Tables of squared errors; standard errors are over data sets.
+
+        ``population``, ``schools``, ``far_out`` and ``mixture`` have a row per rule and point of a
+        sweep: ``risk`` per group, ``ratio`` of it over that of no pooling, and ``exact`` where
+        known. ``dominance`` is exact: James-Stein in the worst of all configurations at a distance,
+        by its constant. ``weights`` and ``order`` hold the weights B of each school and whether
+        larger standard errors have larger ones; ``groups`` and ``tradeoff`` bias and variance at
+        fixed effects; ``estimates`` Rubin's data; ``batting`` baseball; ``mcmc`` NUTS beside exact
+        posterior means.
+        """
         import pandas as pd
 
         made: dict[str, list[Row]] = {
@@ -172,11 +184,11 @@ class JamesStein(Experiment):
             ("schools", self._schools),
             ("far_out", self._far_out),
             ("mixture", self._mixture),
-            ("order", self._order),
             ("population", self._population),
         ):
             say(f"{self.name}: {name}")
             made[name] = rows()
+        made["weights"], made["order"] = self._weights()
         made["groups"], made["tradeoff"] = self._groups()
         return {name: pd.DataFrame(rows) for name, rows in made.items()}
 
@@ -241,7 +253,7 @@ class JamesStein(Experiment):
         return rows
 
     def _dominance(self) -> list[Row]:
-        """Exact risks of James-Stein, one group far out."""
+        """Exact errors of James-Stein in the worst configuration."""
         return [
             {"design": design, "n_groups": n_groups} | row
             for design, n_groups in itertools.product(DESIGNS, self.n_groups)
@@ -262,13 +274,14 @@ class JamesStein(Experiment):
                 rows += [{"spread": spread} | row for row in own]
         return groups, means
 
-    def _order(self) -> list[Row]:
-        """Order of shrinkage on Eight Schools, under the prior and at each tau."""
-        rows = []
+    def _weights(self) -> tuple[list[Row], list[Row]]:
+        """Weights of the schools: on Rubin's data, under the prior and at each tau."""
+        schools, order = rows_of.weights_of(self.story, np.array([RUBIN_EFFECTS]), rows_of.RUBIN)
         for tau in (np.nan, *self.taus):
-            rng = stream(self.seed, self.name, "order")
-            rows += rows_of.order(self.story, self.mu, tau, self.simulations, rng)
-        return rows
+            rng = stream(self.seed, self.name, "weights")
+            found = rows_of.weights(self.story, self.mu, tau, self.simulations, rng)
+            schools, order = schools + found[0], order + found[1]
+        return schools, order
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
         import pandas as pd
@@ -290,27 +303,38 @@ class JamesStein(Experiment):
                 reference_label=NO_POOLING, columns=2,
             )
         }  # fmt: skip
-        mixture = _in_order(tables["mixture"], partial)
-        panels = mixture["design"].map(DESIGNS) + ", J = " + mixture["n_groups"].astype(str)
+        mixture = _in_order(tables["mixture"], [*bayes, EMPIRICAL])
         made["mixture"] = sweep(
-            mixture.assign(panel=panels),
-            x="separation", y="ratio", se="ratio_se", series="rule", panel="panel",
+            mixture.assign(
+                panel=mixture["design"].map(DESIGNS) + "\n" + mixture["rule"],
+                series="J = " + mixture["n_groups"].astype(str),
+            ).sort_values("design", ascending=False, kind="stable"),
+            x="separation", y="ratio", se="ratio_se", series="series", panel="panel",
             xlabel="distance of the two populations (standard errors)",
             ylabel="squared error\nover that of no pooling",
-            reference=1.0, reference_label=NO_POOLING, columns=2,
+            reference=1.0, reference_label=NO_POOLING, columns=len(bayes) + 1,
         )  # fmt: skip
-        worst = _worst_outlier(tables["dominance"])
-        towards = worst["towards"].map({"zero": ", to 0", "mean": ", to the mean"})
+        dominance = tables["dominance"]
+        shown = dominance[
+            ((dominance["n_groups"] > 2) & (dominance["kind"] != rows_of.ONE)).to_numpy()
+            & dominance["rule"].isin([stein_name("zero", True), stein_name("mean", True)])
+            # with equal errors both constants are the same
+            & ((dominance["design"] != "equal") | (dominance["kind"] == rows_of.USUAL)).to_numpy()
+        ]
+        towards = shown["towards"].map({"zero": "to 0", "mean": "to the mean"})
+        kinds = shown["towards"].map({"zero": "J - 2", "mean": "J - 3"})
+        kinds = kinds.where(shown["kind"] == rows_of.USUAL, "tr/max - 2")
         made["dominance"] = sweep(
-            worst.assign(
-                series="J = " + worst["n_groups"].astype(str),
-                panel=worst["design"].map(DESIGNS) + towards,
-                percent=100 * (worst["ratio"] - 1),
-            ),
+            shown.assign(
+                series="J = " + shown["n_groups"].astype(str),
+                panel=shown["design"].map(DESIGNS) + "\n" + kinds + ", " + towards,
+                percent=100 * (shown["ratio"] - 1),
+            ).sort_values(["towards", "design"], ascending=False, kind="stable"),
             x="distance", y="percent", series="series", panel="panel",
-            xlabel="distance of the group with the largest error from the others (its errors)",
+            xlabel="distance from the target in the worst direction (standard errors)",
             ylabel="exact squared error of James-Stein+\nagainst that of no pooling (%)",
-            reference=0.0, yscale="symlog", columns=2,
+            reference=0.0, yscale="symlog", linthresh=0.1, columns=3,
+            note="To 0 the worst direction is one group far out, that of the largest error.",
         )  # fmt: skip
         groups = tables["groups"]
         groups = pick(groups, spread=sorted(groups["spread"].unique())[len(self.spreads) // 2])
@@ -328,23 +352,12 @@ class JamesStein(Experiment):
             xlabel="true effect of the school (points)", ylabel="of its estimate (points)",
             reference=0.0, xscale="category", share_y=False, columns=2,
         )  # fmt: skip
-        order = tables["order"].dropna(subset="tau")
-        words = {"weight": "posterior mean of the weight B", "realised": "realised shrinkage"}
-        made["order"] = sweep(
-            order.assign(series=order["measure"].map(words)),
-            x="tau", y="data_sets", se="data_sets_se", series="series",
-            xlabel="true tau (points)",
-            ylabel="share of data sets in which\nlarger errors are shrunk more",
+        made["weights"] = sweep(
+            tables["weights"], x="sigma", y="weight", se="weight_se", series="data",
+            xlabel="standard error of the school (points)",
+            ylabel="posterior mean of the weight B\nthat an estimate gives to mu",
         )  # fmt: skip
         return made
-
-
-def _worst_outlier(dominance: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the positive part at the usual constant, the group of the largest error far out."""
-    kept = dominance["outlier_error"].isin(("any", "largest"))
-    kept &= dominance["rule"].isin([stein_name("zero", True), stein_name("mean", True)])
-    kept &= (dominance["n_groups"] > 2) | (dominance["constant"] == 0)
-    return dominance[kept.to_numpy()]
 
 
 def _in_order(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

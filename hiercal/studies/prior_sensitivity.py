@@ -15,10 +15,12 @@ from hiercal.fitters._nuts import NutsFitter
 from hiercal.fitters.exact import Exact
 from hiercal.fitters.numpyro import NumPyro
 from hiercal.fitters.pymc import PyMC
+from hiercal.simulators import Story
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._power_scaling import power_scaling
-from hiercal.studies._prior_sensitivity_claims import CLAIMS, NAMES
+from hiercal.studies._prior_sensitivity_claims import CLAIMS, RUBINS, coding
+from hiercal.studies._random import stream
 from hiercal.studies._study import Arm, Study
 from hiercal.studies._summaries import (
     fits_of,
@@ -28,7 +30,17 @@ from hiercal.studies._summaries import (
     records_of,
     share_se,
 )
-from hiercal.studies._tau_priors import Prior, against, data_of, deviations, met_by, rubin
+from hiercal.studies._tau_priors import (
+    Prior,
+    against,
+    contraction,
+    data_of,
+    deviations,
+    doubled,
+    met_by,
+    rubin,
+    worst_ess,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +50,13 @@ if TYPE_CHECKING:
 
 LIBRARIES: dict[str, type[NutsFitter]] = {"numpyro": NumPyro, "pymc": PyMC}
 CODINGS = ("centred", "noncentred")
-NOISE = {"Rubin's": 1.0, "a tenth of Rubin's": 0.1}
+NOISE = {
+    RUBINS: 1.0,
+    "half of Rubin's": 0.5,
+    "a quarter of Rubin's": 0.25,
+    "a tenth of Rubin's": 0.1,
+    "a hundredth of Rubin's": 0.01,
+}
 """Standard errors for the contraction of tau, as multiples of Rubin's."""
 EXACT_DRAWS = 2000
 
@@ -57,8 +75,14 @@ class PriorSensitivity(Experiment):
         Numbers of schools, 8 among them; standard errors are Rubin's, over and over.
     simulations : int
         Data sets for each number of schools, fitted exactly under each prior.
+    contraction_simulations : int
+        Data sets from which it is found how much of tau they teach, for each number of schools, and
+        of two, at each size of the standard errors.
+    sampled_groups : tuple of int
+        Numbers of schools that NUTS is run for, under the right prior and those more diffuse; 8
+        among them, and each one of `groups`.
     sampled : int
-        How many of those of eight schools are fitted by NUTS too; at most `simulations`.
+        How many data sets of each of these are fitted by NUTS too; at most `simulations`.
     libraries : tuple of str
         Of ``numpyro`` and ``pymc``.
     chains, draws, tune : int
@@ -67,10 +91,12 @@ class PriorSensitivity(Experiment):
 
     tau_scale: float = 10.0
     half_normal: tuple[float, ...] = (1.0, 5.0, 10.0, 50.0)
-    half_cauchy: tuple[float, ...] = (25.0,)
+    half_cauchy: tuple[float, ...] = (25.0, 250.0)
     groups: tuple[int, ...] = (3, 4, 5, 8, 20, 50)
     simulations: int = 400
-    sampled: int = 150
+    contraction_simulations: int = 10_000
+    sampled_groups: tuple[int, ...] = (3, 8)
+    sampled: int = 100
     libraries: tuple[str, ...] = ("numpyro", "pymc")
     chains: int = 2
     draws: int = 1000
@@ -79,8 +105,11 @@ class PriorSensitivity(Experiment):
     name: ClassVar = "prior_sensitivity"
     quick: ClassVar = {
         "half_normal": (1.0, 10.0),
+        "half_cauchy": (250.0,),
         "groups": (3, 8, 20),
         "simulations": 60,
+        "contraction_simulations": 1000,
+        "sampled_groups": (8,),
         "sampled": 20,
         "libraries": ("numpyro",),
     }
@@ -88,7 +117,7 @@ class PriorSensitivity(Experiment):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("half_normal", "half_cauchy", "groups"):
+        for field in ("half_normal", "half_cauchy", "groups", "sampled_groups"):
             object.__setattr__(self, field, tuple(sorted(set(getattr(self, field)))))
         object.__setattr__(self, "libraries", tuple(self.libraries))
         for field in ("half_normal", "half_cauchy"):
@@ -109,16 +138,22 @@ class PriorSensitivity(Experiment):
         if 8 not in self.groups or len(self.groups) < 2:
             raise ValueError(
                 f"{self.name}: groups is {self.groups}; give two or more numbers of schools, 8, "
-                "for which NUTS runs, among them"
+                "which the claims are about, among them"
             )
         for n_groups in self.groups:
             at_least(self.name, "groups", n_groups, 2)
+        if 8 not in self.sampled_groups or set(self.sampled_groups) - set(self.groups):
+            raise ValueError(
+                f"{self.name}: sampled_groups is {self.sampled_groups}; give 8 and perhaps more of "
+                f"{', '.join(map(str, self.groups))}"
+            )
         if not self.libraries or set(self.libraries) - set(LIBRARIES):
             raise ValueError(
                 f"{self.name}: libraries is {self.libraries}; give one or more of "
                 f"{', '.join(LIBRARIES)}"
             )
         at_least(self.name, "simulations", self.simulations, 2)
+        at_least(self.name, "contraction_simulations", self.contraction_simulations, 2)
         at_least(self.name, "sampled", self.sampled, 2)
         if self.sampled > self.simulations:
             raise ValueError(
@@ -135,34 +170,37 @@ class PriorSensitivity(Experiment):
         )
 
     @property
+    def sampled_priors(self) -> tuple[Prior, ...]:
+        """The priors that NUTS is run under: the right one, then those more diffuse, in order."""
+        wide = [prior for prior in self.priors if prior.upper >= self.right.upper]
+        return tuple(sorted(wide, key=lambda prior: prior.upper))
+
+    @property
     def right(self) -> Prior:
         """The prior that tau comes from."""
         return Prior("half_normal", self.tau_scale)
 
     def studies(self) -> dict[str, Study]:
         schools = EightSchools(tau_scale=self.tau_scale)
-        noisy = [schools.resized(n_groups) for n_groups in self.groups]
-        precise = [
-            EightSchools(
-                tau_scale=self.tau_scale,
-                sigma=tuple(NOISE["a tenth of Rubin's"] * s for s in story.sigma),
-            )
-            for story in noisy
-        ]
+        stories = {n_groups: schools.resized(n_groups) for n_groups in self.groups}
         nuts: list[Fitter] = [
             LIBRARIES[library](
                 model=model, assume=self._assume(prior),
                 chains=self.chains, draws=self.draws, tune=self.tune,
             )
-            for library, model, prior in itertools.product(self.libraries, CODINGS, self.priors)
+            for library, model, prior in itertools.product(
+                self.libraries, CODINGS, self.sampled_priors
+            )
         ]  # fmt: skip
         exact = [Exact(draws=EXACT_DRAWS, assume=self._assume(prior)) for prior in self.priors]
         size: dict[str, Any] = {"simulations": self.simulations, "seed": self.seed}
         return {
-            "priors": Study(stories=tuple(noisy), fitters=tuple(exact), **size),
-            "precise": Study(stories=tuple(precise), fitters=(Exact(draws=EXACT_DRAWS),), **size),
+            "priors": Study(stories=tuple(stories.values()), fitters=tuple(exact), **size),
             "samplers": Study(
-                stories=(schools,), fitters=tuple(nuts), simulations=self.sampled, seed=self.seed
+                stories=tuple(stories[n_groups] for n_groups in self.sampled_groups),
+                fitters=tuple(nuts),
+                simulations=self.sampled,
+                seed=self.seed,
             ),
         }
 
@@ -178,23 +216,39 @@ class PriorSensitivity(Experiment):
         return next(p for p in self.priors if self._assume(p) == dict(arm.fitter.assume))
 
     def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        """Tables by number of schools J and prior; standard errors are over data sets.
+
+        ``priors``: tau and group effects in exact fits, beside those under the right prior.
+        ``doubling``: by how much the exact posterior mean of tau grows if the prior's scale is
+        doubled (``more``, as a ratio less 1), and by how much more than under the right prior
+        (difference of the logarithms). ``contraction``: the share of the prior variance of tau that
+        the data remove. ``samplers``: NUTS. ``rubin`` and ``power_scaling``: Rubin's data, exactly.
+        """
         import pandas as pd
 
         studies = self.studies()
-        priors = []
+        priors, doubling = [], []
         for story in studies["priors"].stories:
+            assert isinstance(story, EightSchools)
             key = {"J": len(story.coords["school"])}
             say(f"{self.name}: {key['J']} schools")
             arms = {self._prior(arm): arm for arm in studies["priors"].arms if arm.story == story}
             met = {prior: met_by(results["priors"], arm) for prior, arm in arms.items()}
-            y = deviations(data_of(studies["priors"], arms[self.right]))
-            priors += [
-                key | self._key(prior) | against(met[prior], met[self.right], y)
-                for prior in self.priors
-            ]
+            data = data_of(studies["priors"], arms[self.right])
+            y = deviations(data)
+            growth = {prior: doubled(prior, story.sigma, data) for prior in self.priors}
+            for prior in self.priors:
+                own = key | self._key(prior)
+                priors.append(own | against(met[prior], met[self.right], y))
+                more, se = log_ratio_se(growth[prior])
+                from_right = mean_se(growth[prior] - growth[self.right])
+                doubling.append(
+                    own | {"n": len(data)} | named(more=(more - 1, se), from_right=from_right)
+                )
         return {
             "priors": pd.DataFrame(priors),
-            "contraction": pd.DataFrame(self._contraction(results)),
+            "doubling": pd.DataFrame(doubling),
+            "contraction": pd.DataFrame(self._contraction()),
             "samplers": pd.DataFrame(self._samplers(results)),
             "rubin": pd.DataFrame([self._key(p) | rubin(p) for p in self.priors]),
             "power_scaling": power_scaling(self.tau_scale, self.seed),
@@ -203,63 +257,56 @@ class PriorSensitivity(Experiment):
     def _key(self, prior: Prior) -> dict[str, Any]:
         return {"prior": str(prior), "upper": prior.upper, "right": prior == self.right}
 
-    def _contraction(self, results: Mapping[str, Result]) -> list[dict[str, Any]]:
-        """1 - E[var(tau | y)] / var(tau) under the right prior: the share of tau that is learnt."""
-        rows = []
-        for (noise, times), study in zip(NOISE.items(), ("priors", "precise"), strict=True):
-            for arm in self.studies()[study].arms:
-                if self._prior(arm) != self.right:
-                    continue
-                sd = records_of(results[study], arm.label, "tau")["sd"]
-                kept, se = mean_se(sd.dropna() ** 2)
-                prior = self.tau_scale**2 * (1 - 2 / np.pi)
-                rows.append(
-                    {
-                        "noise": noise,
-                        "times": times,
-                        "J": len(arm.story.coords["school"]),
-                        "n": int(sd.notna().sum()),
-                        "n_failed": int(sd.isna().sum()),
-                        **named(contraction=(1 - kept / prior, se / prior)),
-                    }
+    def _contraction(self) -> list[dict[str, Any]]:
+        return [
+            {"noise": noise, "times": times, "J": n_groups, "n": self.contraction_simulations}
+            | named(
+                contraction=contraction(
+                    EightSchools(tau_scale=self.tau_scale).resized(n_groups),
+                    times,
+                    self.contraction_simulations,
+                    stream(self.seed, self.name, "contraction", n_groups),
                 )
-        return rows
+            )
+            for noise, times in NOISE.items()
+            for n_groups in sorted({2, *self.groups})
+        ]
 
     def _samplers(self, results: Mapping[str, Result]) -> list[dict[str, Any]]:
         """NUTS under each prior, paired with itself under the right one and with the exact fit."""
         studies = self.studies()
-        eight = studies["samplers"].stories[0]
         exact = {
-            self._prior(arm): records_of(results["priors"], arm.label, "tau")
+            (arm.story, self._prior(arm)): records_of(results["priors"], arm.label, "tau")["mean"]
             for arm in studies["priors"].arms
-            if arm.story == eight
         }
-        fits: dict[tuple[str, str, Prior], pd.DataFrame] = {}
+        fits: dict[tuple[str, str, Story, Prior], pd.DataFrame] = {}
         for arm in studies["samplers"].arms:
             assert isinstance(arm.fitter, NutsFitter)
             tau = records_of(results["samplers"], arm.label, "tau")[["mean", "ess_bulk"]]
             fit = fits_of(results["samplers"], arm.label).join(tau)
-            fits[arm.fitter.name, arm.fitter.model, self._prior(arm)] = fit
+            fit["ess_worst"] = worst_ess(results["samplers"], arm)
+            fits[arm.fitter.name, arm.fitter.model, arm.story, self._prior(arm)] = fit
         n_draws = self.chains * self.draws
         rows = []
-        for (library, model, prior), fit in fits.items():
-            right = fits[library, model, self.right].loc[fit.index]
+        for (library, model, story, prior), fit in fits.items():
+            right = fits[library, model, story, self.right].loc[fit.index]
             both = (fit["error"].isna() & right["error"].isna()).to_numpy()
             done = fit[fit["error"].isna().to_numpy()]
             more = (1000 / n_draws * (fit["divergences"] - right["divergences"]))[both]
+            bias = fit["mean"] - exact[story, prior].loc[fit.index]
             rows.append(
-                {"library": library, "model": model}
+                {"library": library, "model": model, "J": len(story.coords["school"])}
                 | self._key(prior)
                 | {"n": len(done), "n_failed": len(fit) - len(done), "n_paired": int(both.sum())}
                 | named(
                     divergent_fits=share_se(done["divergences"] > 0),
                     divergences=mean_se(1000 * done["divergences"] / n_draws),
                     divergences_more=mean_se(more),
-                    ess=log_ratio_se(np.log(1000 * done["ess_bulk_min"] / n_draws)),
-                    ess_ratio=_ratio(fit["ess_bulk_min"], right["ess_bulk_min"]),
+                    ess=log_ratio_se(np.log(1000 * done["ess_worst"] / n_draws)),
+                    ess_ratio=_ratio(fit["ess_worst"], right["ess_worst"]),
                     ess_tau_ratio=_ratio(fit["ess_bulk"], right["ess_bulk"]),
                     steps_per_draw=mean_se(done["n_steps"] / n_draws),
-                    bias=mean_se((fit["mean"] - exact[prior]["mean"].loc[fit.index]).dropna()),
+                    bias=mean_se(bias.dropna()),
                 )
             )
         return rows
@@ -277,13 +324,16 @@ class PriorSensitivity(Experiment):
             return pd.concat(parts, ignore_index=True)
 
         priors, samplers = tables["priors"], tables["samplers"]
-        coding = samplers["library"].map(NAMES) + " " + samplers["model"].str.replace("non", "non-")
-        order = sorted(self.priors, key=lambda prior: prior.upper)
-        places = {str(prior): place for place, prior in enumerate(order)}
+        samplers = samplers.assign(series=[coding(row) for row in samplers.to_dict("records")])
+        places = {str(prior): place for place, prior in enumerate(self.sampled_priors)}
         sampling = stacked(
-            samplers.assign(series=coding, place=samplers["prior"].map(places)),
+            samplers.assign(place=samplers["prior"].map(places)),
             divergences="divergent draws per thousand",
             ess="worst ESS per thousand draws",
+        )
+        sampling["panel"] += ", J = " + sampling["J"].astype(str)
+        percent = tables["doubling"].assign(
+            more=100 * tables["doubling"]["more"], more_se=100 * tables["doubling"]["more_se"]
         )
         by_groups: dict[str, Any] = {"x": "J", "xscale": "log", "xlabel": "schools"}
         figures = {
@@ -302,10 +352,15 @@ class PriorSensitivity(Experiment):
                 reference=0.5, ylabel="share of the prior variance\nof tau that the data remove",
                 note="Lines: standard errors of the schools' estimates.", **by_groups,
             ),
+            "doubling": sweep(
+                percent, y="more", se="more_se", series="prior", reference=0.0,
+                ylabel="growth of E(tau | y) where\nthe prior’s scale is doubled (%)",
+                **by_groups,
+            ),
             "sampling": sweep(
                 sampling, x="place", y="value", se="value_se", series="series", panel="panel",
                 columns=2, share_y=False, xscale="category", yscale="symlog",
-                xlabel="prior of tau, from narrow to diffuse", ylabel="",
+                xlabel="prior of tau, from the right one to the most diffuse", ylabel="",
                 note="HN: half-normal, HC: half-Cauchy, with the scale in points; the right prior "
                 f"is {self.right.short}.",
             ),
@@ -313,9 +368,12 @@ class PriorSensitivity(Experiment):
         for name, figure in figures.items():
             for axes in figure.axes:
                 if name == "sampling":
-                    axes.set_xticks(range(len(order)), [prior.short for prior in order])
+                    axes.set_xticks(
+                        range(len(places)), [prior.short for prior in self.sampled_priors]
+                    )
                 else:
-                    axes.set_xticks(self.groups, [str(n) for n in self.groups])
+                    shown = sorted({2, *self.groups}) if name == "contraction" else self.groups
+                    axes.set_xticks(shown, [str(n) for n in shown])
                     axes.minorticks_off()
         return figures
 

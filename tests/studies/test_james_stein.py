@@ -16,10 +16,13 @@ from hiercal.studies import _james_stein_rows as rows_of
 from hiercal.studies._claims import NotMeasured
 from hiercal.studies._exact_risks import (
     Truth,
+    bock_constant,
     james_stein_bayes_risk,
     james_stein_risk,
     linear_risk,
+    spectrum,
     stein_constant,
+    worst_risk,
 )
 from hiercal.studies._shrinkage import (
     BOTH_KNOWN,
@@ -230,13 +233,77 @@ def test_batting_has_the_published_errors():
     assert errors["average", shrunken] == pytest.approx(0.0213, abs=5e-5)
 
 
-def test_realised_shrinkage_is_out_of_order_in_the_real_data_and_weights_are_not():
-    posterior = posterior_means(RUBIN, SIGMA)
-    realised = (RUBIN - posterior.theta) / (RUBIN - posterior.mu[:, None])
-    assert realised[0, 1] > realised[0, 3]  # B, of error 10, above D, of error 11
-    assert not rows_of.ordered(realised, SIGMA).all()
-    assert rows_of.ordered(posterior.shrinkage, SIGMA).all()
-    assert rows_of.ordered(posterior.shrinkage, SIGMA).shape == (1, 26)
+def test_weights_on_the_real_data_have_the_check_values_and_are_in_order():
+    schools, (order,) = rows_of.weights_of(EightSchools(), RUBIN, "Rubin's data")
+    weight = {row["school"]: row["weight"] for row in schools}
+    exact = EightSchools().exact({"y": RUBIN[0]})
+    tau = exact.draws(200_000, np.random.default_rng(2))["tau"]
+    for school, sigma in (("A", 15.0), ("E", 9.0)):
+        share = sigma**2 / (sigma**2 + tau**2)
+        error = share.std() / np.sqrt(len(share))
+        # 2 comparisons each at 4 standard errors
+        assert abs(weight[school] - share.mean()) < 4 * error
+    assert weight["D"] == weight["F"] < weight["A"] < weight["C"] < weight["H"]
+    assert (order["in_order"], order["n"]) == (1.0, 1)
+    assert order["least_difference"] == pytest.approx(weight["C"] - weight["A"], rel=1e-9)
+
+
+def test_a_weight_out_of_order_in_one_data_set_is_seen():
+    weight = np.tile(SIGMA**2 / (SIGMA**2 + 25.0), (3, 1))
+    assert (rows_of.differences(weight, SIGMA) > 0).all()
+    assert rows_of.differences(weight, SIGMA).shape == (3, 26)
+    weight[1, 7] = weight[1, 4]
+    assert (rows_of.differences(weight, SIGMA) > 0).all(axis=1).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("towards", ["zero", "mean"])
+def test_no_configuration_is_worse_than_the_worst_and_one_is_as_bad(towards):
+    rng = np.random.default_rng(4)
+    _, directions = spectrum(SIGMA, towards)
+    for positive, distance in itertools.product((False, True), (2.0, 6.0, 20.0)):
+        options = {"towards": towards, "positive": positive}
+        worst = worst_risk(SIGMA, distance, **options)
+        risks = []
+        for _ in range(50):
+            along = directions @ rng.standard_normal(directions.shape[1])
+            effects = 5.0 + distance * along / np.linalg.norm(along) * SIGMA
+            if towards == "zero":
+                effects = effects - 5.0
+            risks.append(james_stein_risk(Truth(SIGMA, effects), **options).mean)
+        assert max(risks) <= worst * (1 + 1e-12)
+        if towards == "zero":
+            far = Truth(SIGMA, distance * SIGMA * (SIGMA.max() == SIGMA))
+            near = Truth(SIGMA, distance * SIGMA * (SIGMA.min() == SIGMA))
+            ends = [james_stein_risk(truth, **options).mean for truth in (far, near)]
+            assert max(ends) == pytest.approx(worst, rel=1e-12)
+
+
+def test_bocks_constant_has_the_check_value_and_restores_the_dominance():
+    assert 2 * bock_constant(SIGMA, "zero") == pytest.approx(4.20, abs=5e-3)
+    none = np.mean(SIGMA**2)
+    for towards, factor in itertools.product(("zero", "mean"), (0.1, 1.0, 2.0)):
+        constant = factor * bock_constant(SIGMA, towards)
+        for distance in (0.0, 4.0, 6.0, 20.0, 50.0):
+            worst = worst_risk(SIGMA, distance, towards=towards, positive=False, constant=constant)
+            assert worst < none * (1 + 1e-12)
+    # beyond twice the constant it is lost far out, the more so with the usual one
+    beyond = [
+        worst_risk(SIGMA, 20.0, towards="zero", positive=False, constant=constant) / none
+        for constant in (2.1 * bock_constant(SIGMA, "zero"), 6.0)
+    ]
+    assert 1 < beyond[0] < beyond[1]
+
+
+@pytest.mark.parametrize(("towards", "n_groups"), [("zero", 3), ("mean", 4), ("mean", 20)])
+def test_with_equal_errors_bocks_constant_is_the_usual_one(towards, n_groups):
+    sigma = np.full(n_groups, 10.0)
+    usual = stein_constant(n_groups, towards)
+    assert bock_constant(sigma, towards) == pytest.approx(usual, rel=1e-9)
+
+
+@pytest.mark.parametrize("towards", ["zero", "mean"])
+def test_bocks_constant_is_zero_with_two_groups(towards):
+    assert bock_constant(np.array([15.0, 10.0]), towards) == 0
 
 
 def test_no_pooling_has_no_bias():
@@ -299,12 +366,14 @@ def test_risks_are_relative_to_no_pooling_and_the_oracle_is_best(tables):
 
 def test_the_tables_can_be_drawn_and_judged(tables):
     assert set(JamesStein(**TINY).figures(tables)) == {
-        "schools", "mixture", "dominance", "groups", "order",
+        "schools", "mixture", "dominance", "groups", "weights",
     }  # fmt: skip
     judged = JamesStein(**TINY).judged(tables).set_index("claim")
-    assert judged.loc["C06", "verdict"] == "fails"
-    assert judged.loc["C26", "verdict"] == "fails"
+    assert judged.loc["C06", "verdict"] == "holds"
+    assert "0.885 (A), 0.896 (C), 0.913 (H), at most 0.823" in judged.loc["C06", "remark"]
+    assert judged.loc["C26", "verdict"] == "holds in a regime"
     assert judged.loc["C26", "effect"] == pytest.approx(1.0305, abs=5e-5)
+    assert "Fails at J - 2 to 0, Eight Schools’ errors" in judged.loc["C26", "remark"]
 
 
 def judge(claim, **frames):
@@ -334,47 +403,97 @@ def test_between_no_and_complete_pooling(variance, squared_bias, verdict):
 
 
 @pytest.mark.parametrize(
-    ("share", "n", "verdict"),
-    [(1.0, 1000, "holds"), (1.0, 999, "undecided"), (0.999, 1000, "fails")],
+    ("least", "verdict"), [(0.01, "holds"), (0.0, "undecided"), (-0.001, "fails")]
 )
-def test_one_data_set_out_of_order_refutes(share, n, verdict):
-    rows = [
-        {"truths": "the story's prior", "measure": measure, "data_sets": share, "n": n,
-         "data_sets_se": 0.001, "pairs": 1.0}
-        for measure in ("realised", "weight")
-    ]  # fmt: skip
-    assert judge("C06", order=rows).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("ratio", "verdict"), [(0.9, "holds"), (1.0, "undecided"), (1.01, "fails")]
-)
-def test_one_configuration_decides_whether_james_stein_dominates(ratio, verdict):
-    rows = [
-        {"design": design, "n_groups": j, "towards": towards, "constant": j - 2.0 - k,
-         "distance": 6.0, "ratio": 1.5 if j == 2 else ratio if design != "equal" else 0.8}
-        for design in ("equal", "eight_schools")
-        for j in (2, 3, 8)
-        for k, towards in enumerate(("zero", "mean"))
-    ]  # fmt: skip
-    finding = judge("C26", dominance=rows)
+def test_weights_in_order_in_every_data_set(least, verdict):
+    order = [
+        {"data": data, "n": n, "least_difference": difference}
+        for data, n, difference in (("Rubin's data", 1, 0.05), ("tau = 5", 100, least))
+    ]
+    sigma = dict(zip("ABCDEFGH", SIGMA, strict=True))
+    weights = [
+        {"data": "Rubin's data", "school": school, "sigma": s, "weight": s / 20}
+        for school, s in sigma.items()
+    ]
+    estimates = [
+        {"rule": bayes_name(10.0), "school": school, "y": y, "estimate": 8.0}
+        for school, y in zip(sigma, RUBIN_EFFECTS, strict=True)
+    ]
+    finding = judge("C06", order=order, weights=weights, estimates=estimates)
     assert finding.verdict == verdict
-    assert "Towards the mean J = 3 is no pooling." in finding.remark
+    assert "B is 0.750 (A), 0.800 (C), 0.900 (H), at most 0.550 of the others" in finding.remark
+    assert "A 20.0, B 0.0, C 11.0" in finding.remark
+    assert finding.effect == least
+
+
+def dominance(*, equal=0.8, usual=1.03, bock=0.9, three=1.02):
+    """Worst ratios by design and constant; with J = 3 nothing is left to shrink to the mean."""
+    kinds = {"usual": usual, "Bock": bock}
+    rows = [
+        {"design": design, "n_groups": j, "towards": towards, "kind": kind, "distance": 6.0,
+         "constant": j - 2.0 - (towards == "mean"),
+         "ratio": equal if design == "equal" else ratio}
+        for design in ("equal", "eight_schools")
+        for j in (3, 8)
+        for towards in ("zero", "mean")
+        for kind, ratio in kinds.items()
+    ]  # fmt: skip
+    one = {"kind": "one", "towards": "mean", "constant": 1.0, "n_groups": 3, "ratio": three}
+    return [*rows, rows[0] | one]
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict"), [(1.1, "holds"), (1.02, "undecided"), (0.9, "fails")]
+    ("ratios", "verdict"),
+    [
+        ({}, "holds in a regime"),
+        ({"usual": 0.95, "three": 0.99}, "holds"),
+        ({"equal": 1.01, "bock": 1.02}, "fails"),
+        ({"usual": 0.95, "three": 1.0}, "undecided"),
+    ],
 )
-def test_pooling_two_populations(ratio, verdict):
-    rows = [
-        {"design": "equal", "n_groups": 8, "separation": separation, "rule": rule,
-         "ratio": 0.2 if separation < 4 else ratio, "ratio_se": 0.01}
+def test_where_james_stein_dominates(ratios, verdict):
+    finding = judge("C26", dominance=dominance(**ratios))
+    assert finding.verdict == verdict
+    assert finding.parts == 7
+    if not ratios:
+        assert finding.effect == 1.03
+        assert "Fails at J - 2 to 0, Eight Schools’ errors, J - 3 to the mean" in finding.remark
+        assert "J = 3 to the mean (constant 1) +2 % (J = 3)" in finding.remark
+        assert finding.where == "dominance.csv and figures/dominance.png"
+
+
+def mixture(near, far, *, se=0.01):
+    return [
+        {"design": design, "n_groups": 8, "separation": separation, "rule": rule,
+         "ratio": 0.2 if separation < 4 else near if separation < 20 else far, "ratio_se": se}
+        for design in ("equal", "eight_schools")
         for separation in (0.0, 4.0, 20.0)
         for rule in (bayes_name(10.0), EMPIRICAL)
     ]  # fmt: skip
-    finding = judge("C30", mixture=rows)
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "verdict"),
+    [
+        (1.1, 1.2, "holds"),
+        (0.9, 0.95, "fails"),
+        (0.9, 1.2, "holds in a regime"),
+        (1.02, 1.2, "undecided"),
+        (0.99, 1.01, "undecided"),
+    ],
+)
+def test_pooling_two_populations(near, far, verdict):
+    finding = judge("C30", mixture=mixture(near, far))
     assert finding.verdict == verdict
+    assert finding.parts == 4
     assert EMPIRICAL in finding.remark
+
+
+def test_from_where_on_two_populations_are_worse_off():
+    remark = judge("C30", mixture=mixture(0.9, 1.2)).remark
+    assert "Holds at equal errors, J = 8, 20 apart, Eight Schools’ errors, J = 8, 20" in remark
+    assert "from 20 apart at J = 8, equal errors" in remark
+    assert "nowhere at J = 8, equal errors" in judge("C30", mixture=mixture(0.9, 0.9)).remark
 
 
 @pytest.mark.parametrize("claim", JamesStein.claims, ids=lambda claim: claim.id)
