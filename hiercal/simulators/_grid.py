@@ -39,6 +39,8 @@ class Axis:
         x of u, and u of x.
     log_slope : callable
         log dx / du at u.
+    spacing : float
+        The largest between nodes.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Axis:
     value: Callable[[np.ndarray], np.ndarray]
     coordinate: Callable[[np.ndarray], np.ndarray]
     log_slope: Callable[[np.ndarray], np.ndarray]
+    spacing: float = math.inf
 
 
 def real(name: str, centre: float, size: float) -> Axis:
@@ -61,7 +64,12 @@ def real(name: str, centre: float, size: float) -> Axis:
     )
 
 
-def positive_axis(name: str, size: float) -> Axis:
+def line(name: str, reach: float) -> Axis:
+    """A number between about -`reach` and `reach`, as it is."""
+    return Axis(name, -reach, reach, lambda u: u, lambda x: x, np.zeros_like)
+
+
+def positive_axis(name: str, size: float, spacing: float = math.inf) -> Axis:
     """A positive number of the order of `size`: x = size exp(u - exp(-u))."""
 
     def coordinate(x: np.ndarray) -> np.ndarray:
@@ -75,6 +83,7 @@ def positive_axis(name: str, size: float) -> Axis:
         lambda u: size * np.exp(u - np.exp(-u)),
         coordinate,
         lambda u: np.log(size) + u - np.exp(-u) + np.log1p(np.exp(-u)),
+        spacing,
     )
 
 
@@ -105,7 +114,8 @@ class Grid:
     axes : sequence of Axis
         One for each hyperparameter; with none, the grid is a single point.
     points : int
-        Points along each axis, over the box that holds the posterior.
+        Points along each axis, over the box that holds the posterior; more where an axis asks for
+        a smaller spacing.
     scan : int
         Points along each axis while that box is looked for.
 
@@ -115,6 +125,12 @@ class Grid:
         Posterior probabilities of the nodes; those of less than 1e-14 of the largest are left out.
     nodes : dict of ndarray, shape (n_nodes,)
         The hyperparameters at the nodes.
+    coordinates : list of ndarray
+        Along each axis, of all points.
+    log_table : ndarray, one dimension for each axis
+        Log density of the coordinates at all points, less its largest.
+    places : tuple of ndarray, shape (n_nodes,)
+        Where the nodes are in the table.
     """
 
     def __init__(
@@ -128,14 +144,19 @@ class Grid:
         self._log_density_of_x = log_density
         self.axes = tuple(axes)
         box = self._box(scan)
-        self._coordinates = [np.linspace(low, high, points) for low, high in box]
-        self._spacing = np.array([u[1] - u[0] for u in self._coordinates])
-        u = _tensor(self._coordinates)
+        self.coordinates = [
+            np.linspace(low, high, max(points, 1 + math.ceil((high - low) / axis.spacing)))
+            for axis, (low, high) in zip(self.axes, box, strict=True)
+        ]
+        self._spacing = np.array([u[1] - u[0] for u in self.coordinates])
+        u = _tensor(self.coordinates)
         log_density_of_u = self._log_density(u)
         self._peak = log_density_of_u.max()
         density = np.exp(log_density_of_u - self._peak)
-        self._density = density.reshape([points] * len(axes))
+        self._density = density.reshape([len(each) for each in self.coordinates])
+        self.log_table = (log_density_of_u - self._peak).reshape(self._density.shape)
         kept = density > NEGLIGIBLE
+        self.places = np.unravel_index(np.flatnonzero(kept), self._density.shape)
         self._kept_u = u[kept]
         self.weights = density[kept] / density[kept].sum()
         self.nodes = self._values(self._kept_u)
@@ -185,7 +206,7 @@ class Grid:
     def cdf(self, name: str, x: np.ndarray) -> np.ndarray:
         """P(hyperparameter <= x): the integral of the sinc interpolant through the grid."""
         i = self.index(name)
-        at, nodes, h = self.axes[i].coordinate(x), self._coordinates[i], self._spacing[i]
+        at, nodes, h = self.axes[i].coordinate(x), self.coordinates[i], self._spacing[i]
         at = np.clip(at, nodes[0], nodes[-1])
         steps = 0.5 + sici(np.pi * (at[..., None] - nodes) / h)[0] / np.pi
         return np.clip(steps @ self._marginals[i], 0, 1)
@@ -193,7 +214,7 @@ class Grid:
     def bracket(self, name: str) -> tuple[float, float]:
         """The ends of the box."""
         i = self.index(name)
-        low, high = self.axes[i].value(self._coordinates[i][[0, -1]])
+        low, high = self.axes[i].value(self.coordinates[i][[0, -1]])
         return float(low), float(high)
 
     def draws(self, n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -214,7 +235,7 @@ class Grid:
             )
             u = self._kept_u[node] + shift * self._spacing
             place = [
-                (u[:, i] - nodes[0]) / self._spacing[i] for i, nodes in enumerate(self._coordinates)
+                (u[:, i] - nodes[0]) / self._spacing[i] for i, nodes in enumerate(self.coordinates)
             ]
             proposed = map_coordinates(self._density, place, order=1, mode="nearest")
             with np.errstate(divide="ignore", invalid="ignore"):
