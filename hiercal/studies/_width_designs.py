@@ -83,7 +83,7 @@ class Design:
     kind : {"central", "hdi"}
         Which intervals are compared.
     times : int
-        As many times the data sets of the study, where they cost little.
+        As many times the data sets of the study, where they cost little or vary much.
     """
 
     title: str
@@ -130,9 +130,9 @@ def designs(
     points = tuple(tuple((np.arange(n) + 1) / n) for n in SIZES)
     answers = partial(proportions_given, alpha, NATION)
     return {
-        "instructors": Design("instructors", Instructors(sizes=SIZES), times=5),
-        "slopes": Design("slopes", Slopes(x=points), times=5),
-        "hospitals": Design("hospitals", Hospitals(exposure=EXPOSURES)),
+        "instructors": Design("instructors", Instructors(sizes=SIZES), times=10),
+        "slopes": Design("slopes", Slopes(x=points), times=10),
+        "hospitals": Design("hospitals", Hospitals(exposure=EXPOSURES), times=3),
         "survey": Design("survey, alpha ~ Exponential(1)", Survey(n=RESPONDENTS)),
         "survey_concentrated": Design(
             "survey, alpha ~ Gamma(4, 0.5)",
@@ -147,6 +147,7 @@ def designs(
             hospitals,
             partial(rates_given, mu_log, sigma_log, hospitals.exposure),
             kind="hdi",
+            times=3,
         ),
     }
 
@@ -275,6 +276,6 @@ def _hdi_width(arm: Reference, item: str) -> float:
         return float(upper - lower)
 
     found = minimize_scalar(
-        width, bounds=(1e-9, 1 - LEVEL - 1e-9), method="bounded", options={"xatol": 1e-4}
+        width, bounds=(1e-9, 1 - LEVEL - 1e-9), method="bounded", options={"xatol": 1e-3}
     )
     return float(found.fun)

@@ -120,8 +120,8 @@ class Comparison:
     estimates : dict of str to float
         ``coverage`` and ``other_coverage``; ``factor`` and ``other_factor`` of `matching_factor`;
         ``mean_ratio`` and ``median_ratio``, over data sets, of their ratio of mean widths as they
-        come; ``matched_mean_ratio`` and ``matched_median_ratio``, the same of the scaled
-        intervals; ``reduction`` and ``median_reduction``, 1 less these.
+        come; ``matched_mean_ratio``, the mean of the scaled intervals'; ``reduction``, 1 less
+        that.
     resampled : dict of str to ndarray, shape (n_resamples,)
         The same in each resample.
     """
@@ -189,9 +189,7 @@ def compare(
             "mean_ratio": mean,
             "median_ratio": median,
             "matched_mean_ratio": matched * mean,
-            "matched_median_ratio": matched * median,
             "reduction": 1 - matched * mean,
-            "median_reduction": 1 - matched * median,
         }
 
     even = np.full((1, len(ratio)), 1 / len(ratio))
