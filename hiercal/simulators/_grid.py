@@ -156,7 +156,8 @@ class Grid:
         self._density = density.reshape([len(each) for each in self.coordinates])
         self.log_table = (log_density_of_u - self._peak).reshape(self._density.shape)
         kept = density > NEGLIGIBLE
-        self.places = np.unravel_index(np.flatnonzero(kept), self._density.shape)
+        found = np.flatnonzero(kept)
+        self.places = np.unravel_index(found, self._density.shape) if self.axes else ()
         self._kept_u = u[kept]
         self.weights = density[kept] / density[kept].sum()
         self.nodes = self._values(self._kept_u)

@@ -87,7 +87,8 @@ def plug_in() -> pd.DataFrame:
         A row per ``place`` and ``school``. Places are what is compared: the exact posterior with
         the formula at tau = 6, at the posterior mean and at the posterior mode of tau, and the
         printed posterior means with the formula at tau = 6. Columns: ``posterior`` (``exact`` or
-        ``printed``), ``tau``; ``plug_in``, the share of its deviation from mu that the school keeps
+        ``printed``), ``tau``; ``below``, the exact posterior probability of a smaller one;
+        ``plug_in``, the share of its deviation from mu that the school keeps
         by the formula; ``retained``, the share that its posterior mean keeps of its deviation from
         the posterior mean of mu; ``expected``, the posterior mean of the formula's share (exact
         posterior only); ``points``, by how many points the posterior mean lies farther out on the
@@ -101,11 +102,16 @@ def plug_in() -> pd.DataFrame:
     exact, places = rubin(), _values_of_tau()
     printed = printed_statistics("mean")
     at = [
-        (f"exact, {words}", "exact", tau, {s: exact.mean(f"theta[{s}]") for s in SCHOOLS})
+        (words, "exact", tau, {s: exact.mean(f"theta[{s}]") for s in SCHOOLS})
         for words, tau in places.items()
     ]
     at.append(
-        (f"printed, tau = {TAU:g}", "printed", TAU, {s: printed[f"theta[{s}]"] for s in SCHOOLS})
+        (
+            f"the printed posterior at tau = {TAU:g}",
+            "printed",
+            TAU,
+            {s: printed[f"theta[{s}]"] for s in SCHOOLS},
+        )
     )
     rows = []
     for place, posterior, tau, means in at:
@@ -119,6 +125,7 @@ def plug_in() -> pd.DataFrame:
                     "place": place,
                     "posterior": posterior,
                     "tau": tau,
+                    "below": float(exact.cdf("tau", tau)),
                     "school": school,
                     "sigma": SIGMA[school],
                     "plug_in": share,
@@ -161,19 +168,14 @@ def _values_of_tau() -> dict[str, float]:
     mean = rubin().mean("tau")
     return {
         f"tau = {TAU:g}": TAU,
-        f"tau = {mean:.2f}, its mean": mean,
-        f"tau = {mode:.2g}, its mode": mode,
+        f"tau's mean {mean:.2f}": mean,
+        f"tau's mode {mode:.2g}": mode,
     }
 
 
 def _expected_share(sigma: float) -> float:
     middles, masses = _masses()
     return float(masses @ (middles**2 / (middles**2 + sigma**2)))
-
-
-def probability_below(tau: float) -> float:
-    """Exact posterior probability of a smaller tau."""
-    return float(rubin().cdf("tau", tau))
 
 
 def replicated() -> pd.DataFrame:

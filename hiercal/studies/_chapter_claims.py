@@ -59,8 +59,15 @@ def _shrinkage(tables: Mapping[str, pd.DataFrame]) -> Finding:
             ratio = own["retained"] / own["plug_in"]
             listed = ", ".join(f"{value:.2f}" for value in ratio)
             said.append(
-                f"{place}: share retained over the formula's, "
-                f"{own['school'].iloc[0]} to {own['school'].iloc[-1]}, {listed}."
+                f"At {place} (posterior probability of less {own['below'].iloc[0]:.2f}): share "
+                f"retained over the formula's, {own['school'].iloc[0]} to "
+                f"{own['school'].iloc[-1]}, {listed}."
+            )
+        elif (own["posterior"] == "printed").all():
+            farther = int((own["points"] > 0).sum())
+            said.append(
+                f"In print {farther} of {len(own)} posterior means lie farther out than the "
+                f"formula's, on average by {effect:.2f} ({se:.2f}) points."
             )
     return by_regime(parts, "plug_in.csv and figures/plug_in.png", " ".join(said))
 

@@ -130,9 +130,9 @@ def designs(
     points = tuple(tuple((np.arange(n) + 1) / n) for n in SIZES)
     answers = partial(proportions_given, alpha, NATION)
     return {
-        "instructors": Design("instructors", Instructors(sizes=SIZES), times=10),
-        "slopes": Design("slopes", Slopes(x=points), times=10),
-        "hospitals": Design("hospitals", Hospitals(exposure=EXPOSURES), times=3),
+        "instructors": Design("instructors", Instructors(sizes=SIZES), times=5),
+        "slopes": Design("slopes", Slopes(x=points), times=5),
+        "hospitals": Design("hospitals", Hospitals(exposure=EXPOSURES), times=2),
         "survey": Design("survey, alpha ~ Exponential(1)", Survey(n=RESPONDENTS)),
         "survey_concentrated": Design(
             "survey, alpha ~ Gamma(4, 0.5)",
@@ -147,7 +147,7 @@ def designs(
             hospitals,
             partial(rates_given, mu_log, sigma_log, hospitals.exposure),
             kind="hdi",
-            times=3,
+            times=2,
         ),
     }
 

@@ -47,7 +47,7 @@ class IntervalWidth(Experiment):
     Parameters
     ----------
     simulations : int
-        Data sets of each survey; three times as many of hospitals, whose widths vary much, and ten
+        Data sets of each survey; twice as many of hospitals, whose widths vary much, and five
         times as many of instructors and slopes, which cost little.
     draws : int
         From each exact posterior, for the intervals; and of the truths given the data.
@@ -62,7 +62,7 @@ class IntervalWidth(Experiment):
     """
 
     simulations: int = 200
-    draws: int = 400
+    draws: int = 300
     resamples: int = 1000
     alpha: float = 8.0
     mu_log: float = 0.5
