@@ -128,7 +128,7 @@ def test_shrinkage_is_stronger_than_the_formula_at_6_alone():
     found = claim("C04", "plug_in")
     assert found.verdict == "holds in a regime"
     assert found.remark.startswith("Holds at tau = 6. Fails at tau's mean 4.81, tau's mode 0")
-    assert claim("C04", "plug_in", points=-0.1).verdict == "holds"
+    assert claim("C04", "plug_in", points=-0.1, mean_se=0.01).verdict == "holds"
     assert claim("C04", "plug_in", points=0.1, mean_se=0.01).verdict == "fails"
     undecided = np.where(table["posterior"] == "printed", 0.01, -0.1)
     assert claim("C04", "plug_in", points=undecided, mean_se=0.05).verdict == "undecided"
@@ -244,5 +244,5 @@ def test_report_and_figure_of_one_example():
 
 def test_figure_of_shrinkage_leaves_the_mode_out():
     drawn = plug_in_figure(_chapter_arithmetic.plug_in())
-    assert len({line.get_gid() for line in drawn.axes[0].containers if line.get_gid()}) <= 3
+    assert len(drawn.axes[0].containers) == 3
     assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()] == list("ABCDEFGH")
