@@ -236,7 +236,9 @@ def test_report_and_figure_of_one_example():
     differ = (comparison["verdict"] == "differs").sum()
     assert f"Of 12 distinct printed numbers {differ} are not" in text
     assert "estimate C is printed 6.49, by the formula 6.644" in text
-    again = tables | {"comparison": pd.concat([comparison, comparison.assign(counted=False)])}
+    again = tables | {
+        "comparison": pd.concat([comparison, comparison.assign(counted=False)], ignore_index=True)
+    }
     assert f"Of 12 distinct printed numbers {differ} are not" in report(again, [example])
     drawn = figure(comparison, [example])
     assert len(drawn.axes) == 1
