@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import elementwise
 from scipy.special import expit, logsumexp
 
-from hiercal.simulators._even_densities import EvenDensities, along_rows
+from hiercal.simulators._even_densities import EvenDensities, along_rows, interpolated
 from hiercal.simulators._grid import (
     NEGLIGIBLE,
     Conditional,
@@ -76,10 +76,8 @@ class _Slices:
     Attributes
     ----------
     scale : ndarray, shape (n_scales,)
-    centre : EvenDensities
-        Of the centre given each scale.
-    log_density : ndarray, shape (n_scales, n_points)
-        Of the same, up to a constant.
+    centre, log_density : EvenDensities and ndarray, shape (n_scales, n_points)
+        The centre given each scale, and its log density up to a constant.
     place : ndarray, shape (n_nodes,)
         Which scale is each node's.
     """
@@ -154,6 +152,7 @@ class CountModel(GridReference):
         return self._log_prior(centre) + likelihood
 
     def _log_density(self, w: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        assert self._scale is not None
         location, sd = self._location(scale)
         centre = location + sd * w
         found = self._log_prior(centre) + np.log(sd) + self._scale.log_prior(scale)
@@ -162,10 +161,9 @@ class CountModel(GridReference):
         return found
 
     def _location(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """About the centre's mode and standard deviation given each scale.
+        """About the centre's mode and sd given each scale: reweighted least squares.
 
-        A few steps of iteratively reweighted least squares from the groups' own estimates; the
-        grid is right wherever they lead, and smallest if they lead to the mode.
+        The grid is right wherever these are, and smallest if the first is the mode.
         """
         distinct, which = np.unique(scale, return_inverse=True)
         variance = distinct[:, None] ** 2
@@ -255,6 +253,7 @@ class CountModel(GridReference):
 
     @cached_property
     def _slices(self) -> _Slices:
+        assert self._scale is not None
         which, place = np.unique(self.grid.places[1], return_inverse=True)
         scale = np.empty(len(which))
         scale[place] = self.grid.nodes[self._scale.name]
@@ -289,7 +288,7 @@ class CountModel(GridReference):
         """
         slices = self._slices
         scale, centres = slices.scale, slices.centre.nodes
-        n_scales, n_nodes = centres.shape
+        n_nodes = centres.shape[1]
         held = slices.centre.weights > NEGLIGIBLE
         log_rest = slices.log_density
         if group is None:
@@ -351,7 +350,7 @@ class CountModel(GridReference):
             node = (cumulative < u[..., None]).sum(axis=-1)
             at = node + rng.uniform(size=first.shape) - rng.uniform(size=first.shape)
             at = np.clip(at, 0, NODES - 1)
-            proposed = _interpolated(density, at)
+            proposed = interpolated(density, at)
             candidate = first + step * at
             exact = self._log_conditional(candidate, centre, scale, groups) - peak
             ratio = np.exp(exact) / np.maximum(proposed, 1e-300)
@@ -360,14 +359,6 @@ class CountModel(GridReference):
             z = np.where(accepted, candidate, z)
             waiting &= ~accepted
         return z
-
-
-def _interpolated(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Linear interpolation along the last axis of `values`, at a place for each of the others."""
-    left = np.minimum(at.astype(int), values.shape[-1] - 2)
-    low = np.take_along_axis(values, left[..., None], axis=-1)[..., 0]
-    high = np.take_along_axis(values, left[..., None] + 1, axis=-1)[..., 0]
-    return low + (at - left) * (high - low)
 
 
 def identity(name: str) -> Link:

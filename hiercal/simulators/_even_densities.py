@@ -70,3 +70,11 @@ def along_rows(values: np.ndarray, place: np.ndarray) -> np.ndarray:
         taylor = spline(np.arange(n_nodes - 1), order) / math.factorial(order)
         found = found * beyond + taylor[row, left]
     return found
+
+
+def interpolated(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation along the last axis of `values`, at a place for each of the others."""
+    left = np.minimum(at.astype(int), values.shape[-1] - 2)
+    low = np.take_along_axis(values, left[..., None], axis=-1)[..., 0]
+    high = np.take_along_axis(values, left[..., None] + 1, axis=-1)[..., 0]
+    return low + (at - left) * (high - low)

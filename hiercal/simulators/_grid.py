@@ -129,8 +129,6 @@ class Grid:
         Along each axis, of all points.
     log_table : ndarray, one dimension for each axis
         Log density of the coordinates at all points, less its largest.
-    places : tuple of ndarray, shape (n_nodes,)
-        Where the nodes are in the table.
     """
 
     def __init__(
@@ -156,8 +154,7 @@ class Grid:
         self._density = density.reshape([len(each) for each in self.coordinates])
         self.log_table = (log_density_of_u - self._peak).reshape(self._density.shape)
         kept = density > NEGLIGIBLE
-        found = np.flatnonzero(kept)
-        self.places = np.unravel_index(found, self._density.shape) if self.axes else ()
+        self._kept = np.flatnonzero(kept)
         self._kept_u = u[kept]
         self.weights = density[kept] / density[kept].sum()
         self.nodes = self._values(self._kept_u)
@@ -197,6 +194,11 @@ class Grid:
     def index(self, name: str) -> int:
         """Which axis a hyperparameter is."""
         return [axis.name for axis in self.axes].index(name)
+
+    @property
+    def places(self) -> tuple[np.ndarray, ...]:
+        """Where the nodes are in `log_table`, an array (n_nodes,) for each axis."""
+        return np.unravel_index(self._kept, self.log_table.shape)
 
     @cached_property
     def _marginals(self) -> list[np.ndarray]:

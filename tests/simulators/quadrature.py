@@ -24,7 +24,7 @@ class Group:
 
     @classmethod
     def of(cls, log, lowest=-60.0, highest=60.0):
-        """`log` is concave; the search is between -60 and 60."""
+        """`log` is concave; the search stays between the last two."""
         found = optimize.minimize_scalar(
             lambda x: -log(x), bounds=(lowest, highest), options={"xatol": 1e-10}
         )
@@ -67,7 +67,7 @@ class Posterior:
     prior_mean: float
     prior_sd: float
     tau_scale: float
-    order: int = 10
+    order: int = 8
 
     def _log_integral(self, group, mu, tau, above=None):
         """Log of the integral over z of normal(z) likelihood(mu + tau z); also up to `above`."""
@@ -118,7 +118,7 @@ class Posterior:
         found = [density.sum()]
         for name, values in at.items():
             for x in values:
-                if name == "mu":
+                if name == "centre":
                     below = (mu <= x) * 1.0
                 elif name == "new":
                     below = ndtr((x - mu) / tau)
@@ -130,12 +130,12 @@ class Posterior:
         return log.max(), np.array(found)
 
     def cdf(self, at):
-        """P(quantity <= x) for the values of ``mu``, ``tau``, ``new`` and groups by number."""
-        splits = np.log(at.get("tau", []))
+        """P(quantity <= x) at values of ``centre``, ``scale``, ``new`` and groups by number."""
+        splits = np.log(at.get("scale", []))
         top = np.log(self.tau_scale * 10)
         edges = np.unique(np.concatenate([np.arange(top, -23, -1.0), [-23], splits]))
         log_tau, weight = panels(edges, self.order)
-        others = {name: values for name, values in at.items() if name != "tau"}
+        others = {name: values for name, values in at.items() if name != "scale"}
         rows = [self._given_tau(np.exp(each), others) for each in log_tau]
         log = np.array([row[0] for row in rows]) + log_tau
         log -= 0.5 * (np.exp(log_tau) / self.tau_scale) ** 2
@@ -145,7 +145,10 @@ class Posterior:
         each = mass * np.array([row[1][0] for row in rows]) / total
         return {
             name: np.array(
-                [each[log_tau < np.log(x)].sum() if name == "tau" else next(below) for x in values]
+                [
+                    each[log_tau < np.log(x)].sum() if name == "scale" else next(below)
+                    for x in values
+                ]
             )
             for name, values in at.items()
         }
