@@ -31,6 +31,8 @@ class Example:
         The coding that the chapter fits.
     printed : tuple of (quantity, statistic, value, decimals)
         Statistics are those of `statistic`.
+    again : bool
+        Whether the same numbers are compared with data printed for them in another example.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Example:
     data: Mapping[str, np.ndarray]
     model: str
     printed: tuple[tuple[str, str, float, int], ...]
+    again: bool = False
 
 
 def _summary(
@@ -134,6 +137,7 @@ def examples() -> tuple[Example, ...]:
             {"counts": survey_counts()},
             "centred",
             SURVEY_SUMMARY,
+            again=True,
         ),
         Example(
             "hospitals",
@@ -150,6 +154,7 @@ def examples() -> tuple[Example, ...]:
             {"y": hospital_counts()},
             "noncentred",
             HOSPITAL_WIDTHS,
+            again=True,
         ),
         Example(
             "private_schools",

@@ -3,91 +3,112 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from hiercal.studies._result import Result
-    from hiercal.studies._study import Study
+from hiercal.sbc import coverage
+
+Kind = Literal["central", "hdi"]
+
+FACTORS = np.geomspace(1 / 8, 8, 385)
+"""Factors that intervals are scaled by, until they cover as often as they should; 1 is one."""
+AS_THEY_COME = len(FACTORS) // 2
 
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Intervals for the truths of several simulations.
+    """Intervals for the same truths, of each of several data sets.
+
+    Attributes
+    ----------
+    width : ndarray, shape (n_simulations,)
+        Mean over the truths of a data set.
+    held : ndarray, shape (n_simulations, len(FACTORS))
+        Probability, given the data, that an interval scaled by each factor about its middle holds
+        its truth; mean over the truths of a data set.
+    """
+
+    width: NDArray[np.float64]
+    held: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.held.shape != (*self.width.shape, len(FACTORS)) or self.width.ndim != 1:
+            raise ValueError(
+                f"got widths of shape {self.width.shape} and held of shape {self.held.shape}; give "
+                f"(n_simulations,) and (n_simulations, {len(FACTORS)})"
+            )
+        if not (np.all(self.width >= 0) and np.all(np.isfinite(self.held))):
+            raise ValueError("a width is negative or NaN, or a probability is; leave failures out")
+
+
+def measured(
+    draws: ArrayLike, truths: ArrayLike, level: float, kind: Kind = "central"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Widths of a data set's intervals, and how probably each holds its truth when scaled.
 
     Parameters
     ----------
-    lower, upper, truth : array_like, shape (n_simulations, n_items)
-        Items of one simulation may depend on each other; simulations do not.
+    draws : array_like, shape (n_draws, n_items)
+        Of the posterior that the intervals are of.
+    truths : array_like, shape (n_truths, n_items)
+        Draws of the truths given the data, from the law that the data sets come from. They have to
+        be independent of `draws`.
+    level : float
+        Inside (0, 1).
+    kind : {"central", "hdi"}
+        Central intervals, or those of highest density.
 
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or an interval ends below its beginning.
+    Returns
+    -------
+    width : ndarray, shape (n_items,)
+    held : ndarray, shape (n_items, len(FACTORS))
+        Share of the truths inside, by factor.
 
     Examples
     --------
-    >>> found = Intervals([[0.0], [0.0]], [[2.0], [4.0]], [[2.5], [2.0]])
-    >>> found.width.tolist(), found.distance.tolist(), found.covers.tolist()
-    ([[2.0], [4.0]], [[1.5], [0.0]], [[False], [True]])
+    >>> width, held = measured(np.linspace(-1, 1, 101)[:, None], [[0.0], [0.95]], 0.9)
+    >>> width.round(2).tolist(), held[0, [0, AS_THEY_COME, -1]].tolist()
+    ([1.8], [0.5, 0.5, 1.0])
     """
-
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
-    truth: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        for field in ("lower", "upper", "truth"):
-            object.__setattr__(self, field, np.asarray(getattr(self, field), float))
-        shapes = [np.shape(values) for values in (self.lower, self.upper, self.truth)]
-        if len(shapes[0]) != 2 or len(set(shapes)) > 1:
-            raise ValueError(
-                f"got lower, upper, truth of shapes {shapes}; give each (n_simulations, n_items)"
-            )
-        if not np.all(self.width >= 0):
-            raise ValueError("an interval has upper below lower or NaN; leave failed fits out")
-
-    @property
-    def width(self) -> NDArray[np.float64]:
-        return self.upper - self.lower
-
-    @property
-    def covers(self) -> NDArray[np.bool_]:
-        """Whether each interval holds its truth, ends included."""
-        return (self.lower <= self.truth) & (self.truth <= self.upper)
-
-    @property
-    def distance(self) -> NDArray[np.float64]:
-        """Distance of each truth from the middle of its interval, in half widths."""
-        off = np.abs(self.truth - (self.lower + self.upper) / 2)
-        # of an interval without width, its one point is covered by any scaling, no other by any
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(off > 0, off / (self.width / 2), 0.0)
+    ordered = np.sort(np.asarray(draws, float), axis=0)
+    if kind == "hdi":
+        lower, upper = coverage.hdi(ordered, level).T
+    else:
+        lower, upper = coverage.central(ordered, level)
+    # of an interval without width, its one point is held by any scaling, no other by any
+    off = np.abs(np.asarray(truths, float) - (lower + upper) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.sort(np.where(off > 0, off / ((upper - lower) / 2), 0.0), axis=0)
+    held = [np.searchsorted(own, FACTORS, side="right") / len(own) for own in distance.T]
+    return upper - lower, np.array(held)
 
 
-def matching_factor(distance: ArrayLike, level: float) -> float:
+def matching_factor(held: ArrayLike, level: float) -> float:
     """Factor to scale intervals by, about their middles, so that they cover at `level`.
 
     Parameters
     ----------
-    distance : array_like
-        Of each truth from the middle of its interval, in half widths.
+    held : array_like, shape (len(FACTORS),)
+        Share of truths inside by factor, not decreasing.
     level : float
         Inside (0, 1).
 
     Returns
     -------
     float
-        The smallest factor with which a share of at least `level` of the truths is covered.
+        Linear between factors; NaN where none of them reaches the level.
 
     Examples
     --------
-    >>> matching_factor([0.1, 0.5, 0.8, 1.2], 0.75)
-    0.8
+    >>> round(matching_factor(FACTORS / 10, 0.25), 12)
+    2.5
     """
-    return float(np.quantile(np.asarray(distance), level, method="inverted_cdf"))
+    held = np.asarray(held, float)
+    if not held[0] <= level <= held[-1]:
+        return float("nan")
+    return float(np.interp(level, held, FACTORS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +119,9 @@ class Comparison:
     ----------
     estimates : dict of str to float
         ``coverage`` and ``other_coverage``; ``factor`` and ``other_factor`` of `matching_factor`;
-        ``ratio_of_means``, mean width over mean width; ``mean_ratio``, the mean over data sets of
-        their ratio of mean widths; ``matched_ratio_of_means`` and ``matched_mean_ratio``, the same
-        of the scaled intervals; ``reduction``, 1 less the last of these.
+        ``mean_ratio`` and ``median_ratio``, over data sets, of their ratio of mean widths as they
+        come; ``matched_mean_ratio``, the mean of the scaled intervals'; ``reduction``, 1 less
+        that.
     resampled : dict of str to ndarray, shape (n_resamples,)
         The same in each resample.
     """
@@ -144,43 +165,38 @@ def compare(
 
     Examples
     --------
-    >>> wide = Intervals(np.full((4, 1), -2.0), np.full((4, 1), 2.0), [[0.0], [1.0], [-1.0], [3.0]])
-    >>> narrow = Intervals(wide.lower / 4, wide.upper / 4, wide.truth)
-    >>> rows = resamples(4, np.random.default_rng(1))
-    >>> found = compare(narrow, wide, 0.75, rows).estimates
-    >>> found["coverage"], found["mean_ratio"], found["matched_mean_ratio"]
-    (0.25, 0.25, 1.0)
+    >>> held = np.minimum(0.8 * FACTORS, 1)[None].repeat(3, axis=0)
+    >>> wide, narrow = Intervals(np.full(3, 4.0), held), Intervals(np.full(3, 3.0), held)
+    >>> rows = resamples(3, np.random.default_rng(1))
+    >>> found = compare(narrow, wide, 0.9, rows).estimates
+    >>> found["coverage"], found["mean_ratio"], found["reduction"]
+    (0.8, 0.75, 0.25)
     """
-    shares = first.covers.mean(axis=1), other.covers.mean(axis=1)
-    distances = first.distance, other.distance
-    widths = first.width.mean(axis=1), other.width.mean(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # over all items of a data set: a proportion near 0 would swamp a mean of single ratios
-        ratio = widths[0] / widths[1]
+    ratio = first.width / other.width
+    times = np.stack([np.bincount(some, minlength=len(ratio)) for some in rows]) / len(ratio)
 
-    def over(some: NDArray[np.int64] | slice) -> dict[str, float]:
-        coverage, other_coverage = (float(share[some].mean()) for share in shares)
-        factor, other_factor = (np.float64(matching_factor(d[some], level)) for d in distances)
-        ratio_of_means = float(widths[0][some].mean() / widths[1][some].mean())
-        mean_ratio = float(ratio[some].mean())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            matched = float(factor / other_factor)
+    def estimated(weights: NDArray[np.float64], median: NDArray[np.float64]) -> dict[str, NDArray]:
+        held, other_held = weights @ first.held, weights @ other.held
+        factor, other_factor = (
+            np.array([matching_factor(row, level) for row in each]) for each in (held, other_held)
+        )
+        mean, matched = weights @ ratio, factor / other_factor
         return {
-            "coverage": coverage,
-            "other_coverage": other_coverage,
-            "factor": float(factor),
-            "other_factor": float(other_factor),
-            "ratio_of_means": ratio_of_means,
-            "mean_ratio": mean_ratio,
-            "matched_ratio_of_means": matched * ratio_of_means,
-            "matched_mean_ratio": matched * mean_ratio,
-            "reduction": 1 - matched * mean_ratio,
+            "coverage": held[:, AS_THEY_COME],
+            "other_coverage": other_held[:, AS_THEY_COME],
+            "factor": factor,
+            "other_factor": other_factor,
+            "mean_ratio": mean,
+            "median_ratio": median,
+            "matched_mean_ratio": matched * mean,
+            "reduction": 1 - matched * mean,
         }
 
-    each = [over(some) for some in rows]
-    estimates = over(slice(None))
+    even = np.full((1, len(ratio)), 1 / len(ratio))
+    whole = estimated(even, np.array([np.median(ratio)]))
     return Comparison(
-        estimates, {name: np.array([values[name] for values in each]) for name in estimates}
+        {name: float(value[0]) for name, value in whole.items()},
+        estimated(times, np.median(ratio[rows], axis=1)),
     )
 
 
@@ -241,28 +257,3 @@ def shrinkage(raw: ArrayLike, pooled: ArrayLike, centre: ArrayLike, rows: NDArra
         moved.sum(axis=0) / whole.sum(axis=0),
         moved[rows].sum(axis=1) / whole[rows].sum(axis=1),
     )
-
-
-def complete(result: Result, study: Study) -> list[int]:
-    """Simulations that every arm could fit."""
-    fits = result.fits
-    failed = set(fits.loc[fits["error"].notna(), "simulation"])
-    whole = [i for i in range(study.simulations) if i not in failed]
-    if len(whole) < 2:
-        raise ValueError(f"{result.folder}: fewer than two data sets were fitted by every arm")
-    return whole
-
-
-def column(
-    result: Result, arm: str, name: str, quantities: list[str], simulations: list[int]
-) -> np.ndarray:
-    """A column of the records, shape (n_simulations, n_quantities)."""
-    records = result.records
-    own = records[(records["arm"] == arm).to_numpy()]
-    wide = own.pivot(index="simulation", columns="quantity", values=name)
-    return wide.loc[simulations, quantities].to_numpy(float)
-
-
-def intervals(result: Result, arm: str, items: list[str], simulations: list[int]) -> Intervals:
-    ends = (column(result, arm, c, items, simulations) for c in ("lower", "upper", "truth"))
-    return Intervals(*ends)

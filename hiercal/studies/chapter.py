@@ -15,7 +15,8 @@ from hiercal.fitters.pymc import PyMC
 from hiercal.sbc import coverage, efficiency
 from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.survey import Survey
-from hiercal.studies._chapter_claims import CLAIMS, arithmetic
+from hiercal.studies._chapter_arithmetic import arithmetic, plug_in, replicated, separate_widths
+from hiercal.studies._chapter_claims import AGREES, CLAIMS
 from hiercal.studies._chapter_examples import (
     Example,
     examples,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 LEVEL, TAILS = 0.89, (0.055, 0.945)
-AGREES = 4.0
-"""Monte Carlo standard errors within which a printed number agrees with the exact posterior."""
 POOL, REPLICATES = 40_000, 400
 SETTINGS = ("chains", "draws", "tune", "target_accept")
 LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
@@ -98,12 +97,18 @@ class Chapter(Experiment):
             "hypotheses": hypotheses(),
             "sampling": sampling(every),
             "arithmetic": arithmetic(),
+            "plug_in": plug_in(),
+            "replicated": replicated(),
+            "separate_widths": separate_widths(),
         }
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.studies._chapter_report import figure
+        from hiercal.studies._chapter_report import figure, plug_in_figure
 
-        return {"chapter": figure(tables["comparison"], examples())}
+        return {
+            "chapter": figure(tables["comparison"], examples()),
+            "plug_in": plug_in_figure(tables["plug_in"]),
+        }
 
     def texts(self, tables: Tables) -> dict[str, str]:
         from hiercal.studies._chapter_report import report
@@ -200,7 +205,9 @@ def compare(example: Example, fits: Mapping[str, Posterior], seed: int) -> pd.Da
     Returns
     -------
     DataFrame
-        A row per printed number: ``example, quantity, statistic, printed``; ``exact`` (from the
+        A row per printed number: ``example, quantity, statistic, printed``; ``counted``, False
+        where the number is compared with the counts that the chapter's code draws, as it is counted
+        on the printed data already; ``exact`` (from the
         quadrature where it is a mean, sd or central quantile, else from 40,000 independent draws);
         for each library its value and ``_z``, its distance from the exact one in Monte Carlo
         standard errors; ``se``, the standard error of the statistic over runs of as many
@@ -232,6 +239,7 @@ def compare(example: Example, fits: Mapping[str, Posterior], seed: int) -> pd.Da
             "quantity": quantity,
             "statistic": name,
             "printed": printed,
+            "counted": not example.again,
             "exact": centre,
         }
         for library, posterior in fits.items():

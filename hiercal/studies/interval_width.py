@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hiercal.fitters._fitter import at_least
-from hiercal.fitters.exact import Exact
 from hiercal.simulators._story import group_sizes, positive
 from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.survey import Survey
+from hiercal.studies._chapter_examples import hospital_counts, observed, survey_counts
+from hiercal.studies._claims import errors_of
 from hiercal.studies._experiment import Experiment, Say, Tables
-from hiercal.studies._fits import Settings, simulate
-from hiercal.studies._interval_width_claims import CLAIMS
+from hiercal.studies._interval_width_claims import CLAIMS, NEGLIGIBLE
 from hiercal.studies._random import stream
-from hiercal.studies._study import Study
 from hiercal.studies._summaries import named
 from hiercal.studies._width_designs import LEVEL, UNEQUAL, Design, designs, on_textbook
 from hiercal.studies._widths import (
+    FACTORS,
     Comparison,
-    column,
+    Intervals,
     compare,
-    complete,
-    intervals,
+    measured,
     resamples,
     shrinkage,
 )
@@ -42,14 +41,16 @@ class IntervalWidth(Experiment):
     """Hierarchical 89 % intervals beside those without pooling, on the same data.
 
     Both are the exact posterior's. As they come they need not cover equally often, so they are
-    also scaled until they do.
+    also scaled until they do. Nothing is fitted by sampling: how probably an interval covers is
+    averaged over the law of the truths given the data, not counted.
 
     Parameters
     ----------
     simulations : int
-        Data sets of each design.
+        Data sets of each survey; twice as many of hospitals, whose widths vary much, and five
+        times as many of instructors and slopes, which cost little.
     draws : int
-        From each exact posterior.
+        From each exact posterior, for the intervals; and of the truths given the data.
     resamples : int
         Of the bootstrap that the standard errors come from.
     alpha : float
@@ -60,8 +61,8 @@ class IntervalWidth(Experiment):
         Respondents of the regions in the survey of very unequal regions.
     """
 
-    simulations: int = 1000
-    draws: int = 500
+    simulations: int = 200
+    draws: int = 300
     resamples: int = 1000
     alpha: float = 8.0
     mu_log: float = 0.5
@@ -69,7 +70,7 @@ class IntervalWidth(Experiment):
     unequal: tuple[int, ...] = UNEQUAL
 
     name: ClassVar = "interval_width"
-    quick: ClassVar = {"simulations": 16, "draws": 300, "resamples": 300}
+    quick: ClassVar = {"simulations": 10, "draws": 200, "resamples": 300}
     claims: ClassVar = CLAIMS
 
     def __post_init__(self) -> None:
@@ -88,90 +89,113 @@ class IntervalWidth(Experiment):
 
     @property
     def designs(self) -> dict[str, Design]:
-        """Designs by the name of their study."""
+        """Designs by name."""
         return designs(self.alpha, self.mu_log, self.sigma_log, self.unequal)
 
-    def studies(self) -> dict[str, Study]:
-        arms = tuple(Exact(model=m, draws=self.draws) for m in ("noncentred", "no_pooling"))
-        return {
-            name: Study(
-                stories=(design.story,),
-                fitters=arms,
-                simulations=self.simulations,
-                seed=self.seed,
-                level=LEVEL,
-            )
-            for name, design in self.designs.items()
-        }
-
     def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
+        """Tidy tables by name.
+
+        ``widths``: a row per design and group size with the estimates of `Comparison`, each with
+        ``_se``, its standard error over data sets. ``trend``: a row per design, the reduction in
+        its smallest and largest groups and their difference, and ``negligible_from``, the smallest
+        size from which on the reduction is below 5 % by three standard errors (NaN: none).
+        ``shrinkage``: how far regions' proportions move to those of the whole country.
+        ``textbook``: exact widths on the textbook's own counts, see `on_textbook`.
+        """
         import pandas as pd
 
         widths, trends, weights = [], [], []
-        for name, study in self.studies().items():
-            say(f"{self.name}: bootstrap of {name}")
-            design = self.designs[name]
-            of_sizes, n, n_failed = self._compared(results[name], study, design, name)
+        for name, design in self.designs.items():
+            n = self.simulations * design.times
+            say(f"{self.name}: {n} data sets of {name}")
+            arms, moved = self._measured(name, design)
+            rows = resamples(n, stream(self.seed, "bootstrap", self.name, name), self.resamples)
+            of_sizes = {
+                size: compare(*(of_size(arm, design.sizes, size) for arm in arms), LEVEL, rows)
+                for size in sorted(set(design.sizes))
+            }
             small, large = min(of_sizes), max(of_sizes)
-            key = {"design": name, "title": design.title, "prior": design.prior}
-            counted = {"n": n, "n_failed": n_failed}
-            for size, found in sorted(of_sizes.items()):
-                sized = {"size": size, "relative_size": size / large}
+            key = {"design": name, "title": design.title, "prior": design.prior, "n": n}
+            for size, found in of_sizes.items():
                 estimates = named(**{e: found.pair(e) for e in found.estimates})
-                widths.append(key | sized | counted | estimates)
+                widths.append(key | {"size": size, "relative_size": size / large} | estimates)
             trends.append(
                 key
-                | {"smallest": small, "largest": large, **counted}
+                | {
+                    "smallest": small,
+                    "largest": large,
+                    "negligible_from": negligible_from(of_sizes),
+                }
                 | named(
                     at_smallest=of_sizes[small].pair("reduction"),
                     at_largest=of_sizes[large].pair("reduction"),
                     fall=_difference(of_sizes[small], of_sizes[large], "reduction"),
+                    median_fall=_difference(of_sizes[small], of_sizes[large], "median_ratio"),
                 )
             )
             if isinstance(design.story, Survey):
-                weights += [key | row for row in self._shrunk(results[name], study, name)]
+                found = shrinkage(*moved, rows)
+                largest = int(np.argmax(design.story.n))
+                weights += [
+                    key
+                    | {"size": design.story.n[g]}
+                    | named(weight=found.pair(g), times_largest=found.times(g, largest))
+                    for g in np.argsort(design.story.n)
+                ]
+        say(f"{self.name}: the textbook's own counts")
+        survey, hospitals = Survey(), Hospitals()
+        answers = {"printed": observed(survey), "drawn": {"counts": survey_counts()}}
+        events = {"printed": observed(hospitals), "drawn": {"y": hospital_counts()}}
         return {
             "widths": pd.DataFrame(widths),
             "trend": pd.DataFrame(trends),
             "shrinkage": pd.DataFrame(weights),
-            "textbook": pd.DataFrame([*on_textbook(Survey()), *on_textbook(Hospitals())]),
+            "textbook": pd.DataFrame(
+                [
+                    *on_textbook(survey, answers, "central"),
+                    *on_textbook(hospitals, events, "central"),
+                    *on_textbook(hospitals, events, "hdi"),
+                ]
+            ),
         }
 
-    def _compared(
-        self, result: Result, study: Study, design: Design, name: str
-    ) -> tuple[dict[float, Comparison], int, int]:
-        """Comparisons by group size, the data sets in them, and those where an arm failed."""
-        whole = complete(result, study)
-        rows = resamples(
-            len(whole), stream(self.seed, "bootstrap", self.name, name), self.resamples
-        )
-        labels = np.reshape(design.story.labels(design.story.groups), (len(design.sizes), -1))
-        found = {}
-        for size in sorted(set(design.sizes)):
-            items = labels[np.equal(design.sizes, size)].ravel().tolist()
-            arms = [intervals(result, arm.label, items, whole) for arm in study.arms]
-            found[size] = compare(arms[0], arms[1], LEVEL, rows)
-        return found, len(whole), study.simulations - len(whole)
-
-    def _shrunk(self, result: Result, study: Study, name: str) -> list[dict[str, float]]:
-        """How far the regions' proportions move to those of the whole country, by size."""
-        story = study.stories[0]
-        assert isinstance(story, Survey)
-        whole, arm = complete(result, study), study.arms[0].label
-        answers = [simulate(story, Settings.of(study), i).data["counts"] for i in whole]
-        raw = np.array(answers) / np.array(story.n)[:, None]
-        pooled = column(result, arm, "mean", story.labels("pi"), whole).reshape(raw.shape)
-        centre = column(result, arm, "mean", story.labels("pi0"), whole)
-        rows = resamples(
-            len(whole), stream(self.seed, "bootstrap", self.name, name), self.resamples
-        )
-        found = shrinkage(raw, pooled, centre, rows)
-        largest = int(np.argmax(story.n))
-        return [
-            {"size": story.n[g], "n": len(whole), "n_failed": study.simulations - len(whole)}
-            | named(weight=found.pair(g), times_largest=found.times(g, largest))
-            for g in np.argsort(story.n)
+    def _measured(self, name: str, design: Design) -> tuple[list[Arms], list[np.ndarray]]:
+        """Both arms by data set and group; raw and pooled estimates and centres of a survey."""
+        story, n = design.story, self.simulations * design.times
+        groups = len(design.sizes)
+        arms = [
+            (np.zeros((n, groups)), np.zeros((n, groups, len(FACTORS)), np.float32))
+            for _ in range(2)
         ]
+        moved: list[list[np.ndarray]] = [[], [], []]
+        for i in range(n):
+            data = story.simulate(stream(self.seed, "simulate", self.name, name, i)).data
+            rng = stream(self.seed, "draws", self.name, name, i)
+            pooled, separate = (story.exact(data, m) for m in ("noncentred", "no_pooling"))
+            assert pooled is not None
+            assert separate is not None
+            drawn = pooled.draws(self.draws * (1 + design.prior), rng)
+            own = drawn[story.groups].reshape(-1, groups, _items(story))
+            alone = separate.draws(self.draws, rng)[story.groups].reshape(own[: self.draws].shape)
+            truths = own[self.draws :] if design.law is None else design.law(data, self.draws, rng)
+            for (width, held), each in zip(arms, (own[: self.draws], alone), strict=True):
+                found = measured(
+                    each.reshape(self.draws, -1),
+                    truths.reshape(self.draws, -1),
+                    LEVEL,
+                    design.kind,
+                )
+                width[i] = found[0].reshape(groups, -1).mean(axis=1)
+                held[i] = found[1].reshape(groups, -1, len(FACTORS)).mean(axis=1)
+            if isinstance(story, Survey):
+                estimates = (
+                    data["counts"] / np.array(story.n)[:, None],
+                    own.mean(axis=0),
+                    drawn["pi0"].mean(axis=0),
+                )
+                for kept, value in zip(moved, estimates, strict=True):
+                    kept.append(value)
+        return arms, [np.array(values) for values in moved]
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
         import pandas as pd
@@ -181,44 +205,97 @@ class IntervalWidth(Experiment):
         widths = tables["widths"]
         widths = widths.assign(raw=1 - widths["mean_ratio"], raw_se=widths["mean_ratio_se"])
 
-        def drawn(**columns: str) -> pd.DataFrame:
-            kept = ["title", "relative_size"]
+        def drawn(of: pd.DataFrame, **columns: str) -> pd.DataFrame:
+            kept = ["title", "size"]
             parts = []
             for series, estimate in columns.items():
-                part = widths[[*kept, estimate, f"{estimate}_se"]].set_axis(
+                part = of[[*kept, estimate, f"{estimate}_se"]].set_axis(
                     [*kept, "y", "se"], axis="columns"
                 )
                 parts.append(part.assign(series=series.replace("_", " ")))
             return pd.concat(parts)
 
         look: dict[str, Any] = {
-            "x": "relative_size",
+            "x": "size",
             "y": "y",
             "se": "se",
             "series": "series",
             "panel": "title",
             "xscale": "log",
-            "columns": 4,
-            "xlabel": "size of the group, as a share of the largest",
+            "columns": 3,
+            "xlabel": "students, points, exposure or respondents of the group",
         }
-        note = "Truths are drawn from the priors, or are those of the textbook."
+        saved: dict[str, Any] = {
+            "ylabel": "part of the width that pooling saves",
+            "reference": NEGLIGIBLE,
+            "reference_label": "5 %",
+        }
+        curves = {"at_matched_coverage": "reduction", "as_they_come": "raw"}
+        prior = widths["prior"].to_numpy(bool)
+        weights = tables["shrinkage"]
         return {
             "reduction": sweep(
-                drawn(at_matched_coverage="reduction", as_they_come="raw"),
-                ylabel="part of the width that pooling saves",
-                reference=0.0,
-                note=note,
+                drawn(widths[prior], **curves),
+                note="Truths are drawn from the priors.",
+                **saved,
+                **look,
+            ),
+            "reduction_textbook": sweep(
+                drawn(widths[~prior], **curves),
+                note="Truths are drawn as the textbook does.",
+                **saved,
                 **look,
             ),
             "coverage": sweep(
-                drawn(hierarchical="coverage", no_pooling="other_coverage"),
+                drawn(widths, hierarchical="coverage", no_pooling="other_coverage"),
                 ylabel="coverage of the 89 % intervals",
                 reference=LEVEL,
                 reference_label="89 %",
-                note=note,
+                note="Truths are drawn from the priors, or as the textbook does.",
                 **look,
             ),
+            "shrinkage": sweep(
+                weights,
+                x="size",
+                y="weight",
+                se="weight_se",
+                series="title",
+                xscale="log",
+                yscale="log",
+                xlabel="respondents of the region",
+                ylabel="part of the way to the whole\ncountry's proportions",
+            ),
         }
+
+
+Arms = tuple[np.ndarray, np.ndarray]
+"""Widths (n, n_groups) and probabilities of covering (n, n_groups, n_factors)."""
+
+
+def of_size(arm: Arms, sizes: tuple[float, ...], size: float) -> Intervals:
+    """The intervals of the groups of one size."""
+    own = np.equal(sizes, size)
+    width, held = (values[:, own].mean(axis=1, dtype=float) for values in arm)
+    return Intervals(width, held)
+
+
+def negligible_from(found: Mapping[float, Comparison]) -> float:
+    """The smallest size from which on the reduction is below 5 % by three standard errors.
+
+    NaN if it is not in the largest groups.
+    """
+    least = float("nan")
+    for size in sorted(found, reverse=True):
+        reduction, se = found[size].pair("reduction")
+        if not reduction + errors_of(1) * se < NEGLIGIBLE:
+            break
+        least = size
+    return least
+
+
+def _items(story: Any) -> int:
+    """Scalars of each group's effect."""
+    return len(story.labels(story.groups)) // len(story.coords[story.dims[story.groups][0]])
 
 
 def _difference(first: Comparison, other: Comparison, name: str) -> tuple[float, float]:

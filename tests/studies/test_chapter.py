@@ -1,12 +1,14 @@
 """The chapter's examples: statistics, data, and how printed numbers are judged."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 from hiercal import experiment
-from hiercal.studies import _experiment, chapter
+from hiercal.studies import _chapter_arithmetic, _experiment, chapter
 from hiercal.studies._chapter_claims import CLAIMS
-from hiercal.studies._chapter_report import figure, report
+from hiercal.studies._chapter_report import figure, plug_in_figure, report
 from hiercal.studies._claims import judge
 
 EXAMPLES = {example.name: example for example in chapter.examples()}
@@ -86,24 +88,133 @@ def test_a_run_writes_tables_report_and_figure(tmp_path, monkeypatch):
     assert (tmp_path / "figures" / "chapter.png").stat().st_size > 10_000
     judged = tables["claims"].set_index("claim")
     assert judged.loc["C15", "remark"].startswith("Not measured")
+    assert judged.loc["C03", "verdict"] == "fails"
 
 
-def claim(number, **changes):
-    """Verdict on the chapter's arithmetic, with some of its numbers changed."""
-    tables = {"arithmetic": chapter.arithmetic().assign(**changes)}
+ARITHMETIC = {
+    "arithmetic": _chapter_arithmetic.arithmetic,
+    "plug_in": _chapter_arithmetic.plug_in,
+    "replicated": _chapter_arithmetic.replicated,
+}
+
+
+def claim(number, table, **changes):
+    """Verdict on what the chapter computes by hand, with some numbers of a table changed."""
+    return verdict(number, {table: ARITHMETIC[table]().assign(**changes)})
+
+
+def verdict(number, tables):
     return judge({each.id: each for each in CLAIMS}[number], tables)
 
 
-def test_arithmetic_of_the_chapter():
-    found = claim("C03")
+def test_three_of_the_printed_estimates_are_not_the_formulas():
+    table = _chapter_arithmetic.arithmetic()
+    assert len(table) == 17
+    found = claim("C03", "arithmetic")
+    assert (found.verdict, round(found.effect, 1)) == ("fails", 15.4)
+    assert "9 of 9 right" in found.remark
+    assert "5 of 8 right: A printed 10.77, by the formula 10.759; C" in found.remark
+    assert claim("C03", "arithmetic", off=0.4).verdict == "holds"
+    wrong = np.where(table["school"] == "new", 1.0, 0.0)
+    assert claim("C03", "arithmetic", off=wrong).verdict == "fails"
+
+
+def test_shrinkage_is_stronger_than_the_formula_at_6_alone():
+    table = _chapter_arithmetic.plug_in()
+    at_mean = table[table["place"].str.startswith("tau's mean")]
+    ratio = (at_mean["retained"] / at_mean["plug_in"]).round(2).tolist()
+    assert ratio == [1.23, 0.98, 1.27, 1.21, 1.02, 1.11, 1.06, 1.29]
+    assert at_mean["tau"].iloc[0] == pytest.approx(4.806, abs=1e-3)
+    found = claim("C04", "plug_in")
+    assert found.verdict == "holds in a regime"
+    assert found.remark.startswith("Holds at tau = 6. Fails at tau's mean 4.81, tau's mode 0")
+    assert claim("C04", "plug_in", points=-0.1, mean_se=0.01).verdict == "holds"
+    assert claim("C04", "plug_in", points=0.1, mean_se=0.01).verdict == "fails"
+    undecided = np.where(table["posterior"] == "printed", 0.01, -0.1)
+    assert claim("C04", "plug_in", points=undecided, mean_se=0.05).verdict == "undecided"
+
+
+def test_expected_share_is_the_mean_over_exact_draws():
+    draws = _chapter_arithmetic.rubin().draws(40_000, np.random.default_rng(1))["tau"]
+    table = _chapter_arithmetic.plug_in().set_index(["posterior", "school"])["expected"]
+    share = draws**2 / (draws**2 + 15.0**2)
+    error = share.std() / np.sqrt(share.size)
+    assert table["exact", "A"].iloc[0] == pytest.approx(share.mean(), abs=4 * error)
+
+
+def test_printed_replicated_sds_contradict_the_printed_posterior_sds():
+    table = _chapter_arithmetic.replicated().set_index("school")
+    assert table.loc["E", "implied"] == pytest.approx(10.93, abs=0.005)
+    assert table.loc["E", "exact"] == pytest.approx(np.hypot(5.737, 9), abs=1e-3)
+    found = claim("C14", "replicated")
     assert found.verdict == "fails"
-    assert found.remark.startswith("6 of 7 right; farthest: estimate A, printed 10.77")
-    assert claim("C03", printed=lambda t: t["exact"].round(3)).verdict == "holds"
-    assert claim("C04").effect == pytest.approx(0.8616, abs=1e-4)
-    assert claim("C04").verdict == "holds"
-    assert claim("C04", exact=lambda t: 2 * t["exact"]).verdict == "fails"
-    assert claim("C14").effect == pytest.approx(np.hypot(5.737, 9) / 9 - 1, abs=1e-4)
-    assert claim("C14", exact=lambda t: t["sigma"]).verdict == "holds"
+    assert "The stated model's: holds" in found.remark
+    assert "by 7% to 16% as printed, by 7% to 19% exactly" in found.remark
+    assert claim("C14", "replicated", z_implied=3.9).verdict == "holds"
+    assert claim("C14", "replicated", z=5.0, z_implied=0.0).verdict == "fails"
+
+
+def test_error_of_a_replicated_sd_is_that_of_repeated_samples():
+    """2,000 samples of 8,000: their sd is known to 1.6 %; the bound is 5 of those."""
+    rng = np.random.default_rng(2)
+    theta = _chapter_arithmetic.rubin().draws(40_000, rng)["theta"][:, 4]
+    size = _chapter_arithmetic.ESS["E"]
+    found = [
+        # the effect has fewer effective draws than the noise
+        np.sqrt(rng.choice(theta, size).var() + 81 * rng.chisquare(7999) / 7999)
+        for _ in range(2000)
+    ]
+    row = _chapter_arithmetic.replicated().set_index("school").loc["E"]
+    cross = 2 * 5.737 * 9 / np.sqrt(8000) / (2 * row["exact"])
+    expected = np.sqrt(row["se"] ** 2 - 0.1**2 / 12 - cross**2)
+    assert np.std(found) == pytest.approx(expected, rel=0.08)
+
+
+def test_printed_widths_without_pooling_are_not_those_of_beta():
+    table = _chapter_arithmetic.separate_widths()
+    assert table["exact"].round(3).tolist() == [0.220, 0.233, 0.220, 0.193]
+    assert (table["z"] > 8).all()
+    rng = np.random.default_rng(3)
+    draws = stats.beta(10, 29).rvs((1000, 8000), random_state=rng)
+    low, high = np.quantile(draws, [0.055, 0.945], axis=1)
+    assert table["se"].iloc[0] == pytest.approx(np.std(high - low), rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("printed", "drawn", "expected"),
+    [(8.1, 4.9, "fails"), (10.3, 4.9, "holds"), (8.1, 10.3, "holds")],
+)
+def test_alpha_is_judged_on_both_counts(printed, drawn, expected):
+    rows = [
+        {"example": example, "quantity": "alpha", "statistic": statistic, "printed": 10.32,
+         "exact": exact, "se": 0.03, "verdict": "differs"}
+        for example, exact in (("survey", printed), ("survey_seed", drawn))
+        for statistic in ("mean", "sd")
+    ]  # fmt: skip
+    found = verdict("C15", {"comparison": pd.DataFrame(rows)})
+    assert found.verdict == expected
+    assert "2 of 2 printed numbers differ" in found.remark
+
+
+@pytest.mark.parametrize(("rms", "expected"), [(0.16, "fails"), (0.01, "holds")])
+def test_printed_means(rms, expected):
+    rows = [
+        {"example": "eight_schools", "hypothesis": name, "stated": stated, "rms": value}
+        for name, stated, value in (("stated", True, rms), ("flat", False, 0.01))
+    ]
+    assert verdict("C05", {"hypotheses": pd.DataFrame(rows)}).verdict == expected
+
+
+def test_every_printed_number_is_counted_once():
+    counted = [len(each.printed) for each in chapter.examples() if not each.again]
+    assert sum(counted) == 84
+    keys = [
+        (each.name.partition("_seed")[0], number)
+        for each in chapter.examples()
+        for number in each.printed
+    ]
+    assert len(keys) == 110
+    assert len(set(keys)) == 84
 
 
 def test_report_and_figure_of_one_example():
@@ -116,8 +227,24 @@ def test_report_and_figure_of_one_example():
         "data": chapter.data(),
         "hypotheses": chapter.hypotheses(),
         "sampling": chapter.sampling(sampled),
+        "arithmetic": _chapter_arithmetic.arithmetic(),
+        "replicated": _chapter_arithmetic.replicated(),
+        "separate_widths": _chapter_arithmetic.separate_widths(),
     }
     text = report(tables, [example])
     assert text.count("| beta |") == 4
+    differ = (comparison["verdict"] == "differs").sum()
+    assert f"Of 12 distinct printed numbers {differ} are not" in text
+    assert "estimate C is printed 6.49, by the formula 6.644" in text
+    again = tables | {
+        "comparison": pd.concat([comparison, comparison.assign(counted=False)], ignore_index=True)
+    }
+    assert f"Of 12 distinct printed numbers {differ} are not" in report(again, [example])
     drawn = figure(comparison, [example])
     assert len(drawn.axes) == 1
+
+
+def test_figure_of_shrinkage_leaves_the_mode_out():
+    drawn = plug_in_figure(_chapter_arithmetic.plug_in())
+    assert len(drawn.axes[0].containers) == 3
+    assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()] == list("ABCDEFGH")
