@@ -298,8 +298,8 @@ class Frequentist(Experiment):
                 x="J", y="tau", value="beyond", panel="what",
                 xlabel="groups", ylabel="true tau (points)",
                 low="within the bound of claim C27", high="beyond that bound",
-                note="Differences of REML from the hierarchy over the bounds of claim C27, as powers "
-                "of 2: +1 is twice the bound, -1 half of it.",
+                note="Differences of REML from the hierarchy over the bounds of claim C27, as "
+                "powers of 2: +1 is twice the bound, -1 half of it.",
             )  # fmt: skip
         return drawn
 
