@@ -74,7 +74,7 @@ class PoolingChoice(Experiment):
         Numbers of groups, 8 among them. The schools' standard errors are repeated.
     """
 
-    simulations: int = 100_000
+    simulations: int = 50_000
     other_simulations: int = 2000
     psis_simulations: int = 50
     draws: int = 4000
