@@ -204,10 +204,13 @@ class TestJudges:
         found = judge("C22", {"private_schools": pd.DataFrame(rows), "textbook": textbook(1.98)})
         assert found.verdict == "holds in a regime"
         assert (found.effect, found.se, found.bound) == (1.98, 0.0, 2.5)
-        fails = "Holds at beta = 20. Fails at the textbook's own data."
-        assert found.remark.startswith(fails)
-        assert "Undecided at beta = 5." in found.remark
+        assert found.remark.startswith("Holds at beta = 20. Fails at beta = 5.")
         assert "beta = 0" not in found.remark
+
+    def test_private_fails_by_the_textbooks_own_data_alone(self):
+        tables = {"private_schools": pd.DataFrame(private_rows(5.0, 4.0, 10.0, 0.7))}
+        assert judge("C22", tables | {"textbook": textbook(4.0)}).verdict == "holds"
+        assert judge("C22", tables | {"textbook": textbook(1.98)}).verdict == "fails"
 
     def test_private_without_the_textbooks_beta(self):
         rows = private_rows(7.0, 3.0, 1.0, 0.8)
