@@ -157,58 +157,6 @@ def on_textbook() -> list[Row]:
     ]
 
 
-def unseen_private(result: Result, study: Study) -> list[Row]:
-    """A row per beta and model: prediction of a private school from public ones."""
-    rows = []
-    for arm in study.arms:
-        new, n_failed = _done(result, arm, "theta_new")
-        rows.append(
-            {**_beta(arm), "n": len(new), "n_failed": n_failed}
-            | named(
-                coverage=share_se(covered(new["rank"])),
-                width=mean_se(new["upper"] - new["lower"]),
-                bias=mean_se(new["mean"] - new["truth"]),
-            )
-        )
-    return rows
-
-
-def private_schools(result: Result, study: Study) -> list[Row]:
-    """A row per beta and model: schools of both kinds that were seen, and beta itself.
-
-    ``excess_mse`` is the squared error less that of the model with the covariate, on the same data.
-    """
-    rows = []
-    arms = {(_beta(arm)["beta"], _beta(arm)["model"]): arm for arm in study.arms}
-    for (value, _), arm in arms.items():
-        story = arm.story
-        assert isinstance(story, PrivateSchools)
-        labels = np.array(story.labels("theta"))
-        kinds = {kind: labels[np.equal(story.x, x)] for kind, x in (("", 1.0), ("public_", 0.0))}
-        beta, n_failed = _done(result, arm, "beta")
-        row: Row = {**_beta(arm), "n": len(beta), "n_failed": n_failed}
-        for kind, some in kinds.items():
-            found = {label: _done(result, arm, label)[0] for label in some}
-            error = _error(found)
-            other = arms[value, "covariate"]
-            base = _error({label: _done(result, other, label)[0] for label in some})
-            hits = np.column_stack([covered(one["rank"]) for one in found.values()])
-            widths = [(one["upper"] - one["lower"]).to_numpy() for one in found.values()]
-            row |= named(
-                **{
-                    f"{kind}mse": mean_se(error),
-                    f"{kind}excess_mse": mean_se((error - base).dropna()),
-                    f"{kind}coverage": mean_se(hits.mean(axis=1)),
-                    f"{kind}width": mean_se(np.mean(widths, axis=0)),
-                }
-            )
-        row |= named(beta_mean=mean_se(beta["mean"]), beta_sd=mean_se(beta["sd"]))
-        if _beta(arm)["model"] == "covariate":
-            row |= named(beta_coverage=share_se(covered(beta["rank"])))
-        rows.append(row)
-    return rows
-
-
 def contaminated(result: Result, study: Study) -> list[Row]:
     """A row per noise, contamination and model: slopes of the small group and of the others."""
     rows = []
@@ -243,12 +191,6 @@ def contaminated(result: Result, study: Study) -> list[Row]:
     return rows
 
 
-def _beta(arm: Arm) -> Row:
-    exchangeable = dict(arm.fitter.assume).get("exchangeable", False)
-    model = "exchangeable" if exchangeable else "covariate"
-    return {"beta": dict(arm.story.given)["beta"], "model": model}
-
-
 def _done(result: Result, arm: Arm, quantity: str) -> tuple[pd.DataFrame, int]:
     """Records of a quantity by simulation, and how many fits have none because they failed."""
     records = records_of(result, arm.label, quantity)
@@ -259,11 +201,3 @@ def _done(result: Result, arm: Arm, quantity: str) -> tuple[pd.DataFrame, int]:
 def _width(result: Result, arm: Arm, quantity: str, simulations: pd.Index) -> np.ndarray:
     records = records_of(result, arm.label, quantity).loc[simulations]
     return (records["upper"] - records["lower"]).to_numpy()
-
-
-def _error(found: dict[str, pd.DataFrame]) -> pd.Series:
-    """Squared error of each data set, on average over its groups."""
-    import pandas as pd
-
-    each = [np.square(one["mean"] - one["truth"]) for one in found.values()]
-    return pd.concat(each, axis=1).mean(axis=1)

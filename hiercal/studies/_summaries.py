@@ -41,6 +41,13 @@ def share_se(hits: ArrayLike) -> tuple[float, float]:
     return (x / n if n else np.nan), float(np.sqrt(centre * (1 - centre) / (n + 4)))
 
 
+def rms_se(squares: np.ndarray) -> tuple[float, float]:
+    """Root of a mean of squares and its standard error (delta method)."""
+    mean, se = mean_se(squares)
+    root = np.sqrt(mean)
+    return float(root), float(se / (2 * root)) if root > 0 else 0.0
+
+
 def log_ratio_se(log_ratios: ArrayLike) -> tuple[float, float]:
     """Geometric mean of ratios and its standard error (delta method), from their logarithms."""
     mean, se = mean_se(log_ratios)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from hiercal.fitters._fitter import at_least
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.simulators.instructors import Instructors
 from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._frequentist_claims import (
     CLAIMS,
@@ -22,21 +21,21 @@ from hiercal.studies._frequentist_claims import (
     NEAR_ZERO,
     PLUG_IN,
     PRIOR,
+    SIMILAR,
     WITH_MEAN,
 )
 from hiercal.studies._loo import Hierarchy
 from hiercal.studies._meta_analysis import (
     der_simonian_laird,
-    mixed_lm,
-    one_way_reml,
     paule_mandel,
     plug_in,
     probability_of_falling_score,
     probability_of_zero,
     reml,
 )
+from hiercal.studies._mixed_models import mixed_models
 from hiercal.studies._random import stream
-from hiercal.studies._summaries import mean_se, named, pick, share_se
+from hiercal.studies._summaries import mean_se, named, pick, rms_se, share_se
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,13 +50,8 @@ ESTIMATORS: Mapping[str, tuple[Estimator, Callable[[np.ndarray, float], float]]]
     "Paule-Mandel": (paule_mandel, probability_of_zero),
 }
 """Each estimator of tau^2 and the exact probability that it is 0 (see `_zeros`)."""
-OURS = "ours"
-SEARCHES: Mapping[str, str | None] = {
-    OURS: None,
-    "statsmodels": None,
-    "statsmodels, Powell": "powell",
-}
-"""Searches for the largest restricted likelihood of raw observations."""
+BATCH = 10_000
+"""Data sets at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +61,10 @@ class Frequentist(Experiment):
     Parameters
     ----------
     simulations : int
-        Data sets at each tau and number of groups, for the intervals.
+        Data sets at each tau and number of groups, for what is compared with the posterior.
+    plug_in_simulations : int
+        Data sets for the coverage of plug-in intervals at each number of groups up to 20, tau from
+        its prior; a fifth as many at each fixed tau. With more groups as many fewer.
     zero_simulations : int
         Data sets at each, for how often an estimate is exactly 0.
     raw_simulations : int
@@ -81,6 +78,7 @@ class Frequentist(Experiment):
     """
 
     simulations: int = 2000
+    plug_in_simulations: int = 200_000
     zero_simulations: int = 10_000
     raw_simulations: int = 100
     taus: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0, 20.0)
@@ -89,6 +87,7 @@ class Frequentist(Experiment):
     name: ClassVar = "frequentist"
     quick: ClassVar = {
         "simulations": 200,
+        "plug_in_simulations": 5000,
         "zero_simulations": 1000,
         "raw_simulations": 10,
         "taus": (0.0, 5.0, 20.0),
@@ -116,6 +115,7 @@ class Frequentist(Experiment):
                 f"of {MODERATE} or more, which the claims compare"
             )
         at_least(self.name, "simulations", self.simulations, 2)
+        at_least(self.name, "plug_in_simulations", self.plug_in_simulations, 1000)
         at_least(self.name, "zero_simulations", self.zero_simulations, 2)
         if self.raw_simulations != 0:
             at_least(self.name, "raw_simulations", self.raw_simulations, 2)
@@ -126,14 +126,19 @@ class Frequentist(Experiment):
         made: dict[str, list[dict[str, Any]]] = {}
         if self.raw_simulations:
             say(f"{self.name}: mixed models of raw observations")
-            made["mixed_models"] = [row for n in self.n_groups for row in self._mixed_models(n)]
-        made |= {"zeros": [], "intervals": [], "agreement": []}
+            made["mixed_models"] = [
+                row
+                for n in self.n_groups
+                for row in mixed_models(n, self.raw_simulations, self.seed)
+            ]
+        made |= {"zeros": [], "plug_in": [], "intervals": [], "agreement": []}
         for n in self.n_groups:
             say(f"{self.name}: {n} groups")
             story = EightSchools().resized(n)
             made["zeros"] += self._zeros(story)
             for tau in (*self.taus, None):
                 key = {"truth": _truth(tau), "tau": tau, "J": n}
+                made["plug_in"] += [key | row for row in self._plug_in(story, tau)]
                 intervals, agreement = self._compared(story, tau)
                 made["intervals"] += [key | row for row in intervals]
                 made["agreement"].append(key | agreement)
@@ -158,6 +163,39 @@ class Frequentist(Experiment):
                     | {"exact": exact}
                 )
         return rows
+
+    def _plug_in(self, story: EightSchools, given: float | None) -> list[dict[str, Any]]:
+        """Coverage of the two plug-in intervals of the group effects, and how often REML is 0.
+
+        Given y, mu and tau an effect is normal, so that the probability that an interval of y holds
+        it is exact; it is averaged over groups, and its standard error taken over data sets.
+        """
+        sigma = np.array(story.sigma)
+        n = self.plug_in_simulations // (5 if given is not None else 1)
+        n = n * MODERATE // max(MODERATE, len(sigma))
+        rng = stream(self.seed, "plug-in", len(sigma), _truth(given))
+        half = -ndtri((1 - LEVEL) / 2)
+        coverage: dict[str, list[np.ndarray]] = {PLUG_IN: [], WITH_MEAN: []}
+        zero = []
+        for first in range(0, n, BATCH):
+            size = min(BATCH, n - first)
+            tau = np.abs(story.tau_scale * rng.standard_normal(size))
+            tau = tau if given is None else np.full(size, given)
+            mu = story.mu_scale * rng.standard_normal((size, 1))
+            variance = sigma**2 + tau[:, None] ** 2
+            y = mu + np.sqrt(variance) * rng.standard_normal((size, len(sigma)))
+            kept = tau[:, None] ** 2 / variance
+            mean, sd = mu + kept * (y - mu), np.sqrt(kept) * sigma
+            tau2 = reml(y, sigma)
+            zero.append(tau2 == 0)
+            centre, *spreads = plug_in(y, sigma, tau2)
+            for own, spread in zip(coverage.values(), spreads, strict=True):
+                own.append(_held(centre, half * spread, mean, sd).mean(axis=1))
+        return [
+            {"interval": name, "n": n}
+            | named(coverage=mean_se(np.concatenate(own)), zero=share_se(np.concatenate(zero)))
+            for name, own in coverage.items()
+        ]
 
     def _compared(
         self, story: EightSchools, given: float | None
@@ -203,54 +241,16 @@ class Frequentist(Experiment):
         ratio = (2 * half * spread_with_mean / exact_width).mean(axis=1)
         return rows, {"n": n} | named(
             tau_difference=mean_se(from_mean),
-            tau_mean_rms=_rms_se(from_mean**2),
-            tau_mode_rms=_rms_se(from_mode**2),
-            effects_rms=_rms_se(effects.mean(axis=1)),
+            tau_mean_rms=rms_se(from_mean**2),
+            tau_mode_rms=rms_se(from_mode**2),
+            effects_rms=rms_se(effects.mean(axis=1)),
             width_change=mean_se(ratio - 1),
         )
 
-    def _mixed_models(self, n_groups: int) -> list[dict[str, Any]]:
-        """REML of raw observations: statsmodels' searches, ours, and the exact posterior.
-
-        A search has missed the maximum where its tau lies more than a hundredth of sigma from ours.
-        """
-        story = Instructors().resized(n_groups)
-        found: dict[str, list[tuple[float, bool]]] = {name: [] for name in SEARCHES}
-        sigma, mean, sd = [], [], []
-        for i in range(self.raw_simulations):
-            y = story.simulate(stream(self.seed, "raw", n_groups, i)).data["y"]
-            tau2, sigma2 = one_way_reml(y, story.sizes)
-            exact = story.exact({"y": y})
-            sigma.append(np.sqrt(sigma2))
-            mean.append(exact.mean("tau"))
-            sd.append(exact.sd("tau"))
-            for name, method in SEARCHES.items():
-                converged = True
-                if name != OURS:
-                    tau2, _, converged = mixed_lm(y, story.sizes, method)
-                found[name].append((np.sqrt(max(tau2, 0.0)), converged))
-        ours = np.array([tau for tau, _ in found[OURS]])
-        rows = []
-        for name, pairs in found.items():
-            tau, converged = np.array([t for t, _ in pairs]), np.array([c for _, c in pairs])
-            scaled = (tau - np.array(mean)) / np.array(sd)
-            rows.append(
-                {
-                    "J": n_groups,
-                    "search": name,
-                    "n": len(tau),
-                    "n_failed": int((~converged).sum()),
-                    **named(
-                        missed=share_se(np.abs(tau - ours) > 0.01 * np.array(sigma)),
-                        zero=share_se(tau < 1e-3 * np.array(sigma)),
-                        tau_difference=mean_se(scaled),
-                        tau_mean_rms=_rms_se(scaled**2),
-                    ),
-                }
-            )
-        return rows
-
     def figures(self, tables: Tables) -> dict[str, Figure]:
+        import pandas as pd
+
+        from hiercal.plots.heat_map import heat_map
         from hiercal.plots.sweep import sweep
 
         agreement = tables["agreement"]
@@ -260,6 +260,7 @@ class Frequentist(Experiment):
             "group effects, from their posterior means": "effects",
         }
         intervals = pick(tables["intervals"], data="all")
+        hierarchical = pick(intervals, interval=HIERARCHICAL)
 
         def by_groups(table: pd.DataFrame, **options: Any) -> Figure:
             return sweep(
@@ -268,7 +269,7 @@ class Frequentist(Experiment):
                 columns=_columns(len(self.taus) + 1), **options,
             )  # fmt: skip
 
-        return {
+        drawn = {
             "zeros": sweep(
                 _with_exact(tables["zeros"]),
                 x="tau", y="zero", se="zero_se", series="series", panel="panel",
@@ -276,7 +277,7 @@ class Frequentist(Experiment):
                 xscale="category", columns=_columns(len(self.n_groups)),
             ),
             "coverage": by_groups(
-                intervals,
+                pd.concat([hierarchical, tables["plug_in"]]),
                 y="coverage", se="coverage_se", series="interval", reference=LEVEL,
                 ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects",
             ),
@@ -291,6 +292,23 @@ class Frequentist(Experiment):
                 ylabel="root mean square difference of\nREML (posterior sds)",
             ),
         }  # fmt: skip
+        if sum(tau > 0 for tau in self.taus) > 1:
+            drawn["agreement_map"] = heat_map(
+                _beyond(agreement),
+                x="J", y="tau", value="beyond", panel="what",
+                xlabel="groups", ylabel="true tau (points)",
+                low="within the bound of claim C27", high="beyond that bound",
+                note="Differences of REML from the hierarchy over the bounds of claim C27, as "
+                "powers of 2: +1 is twice the bound, -1 half of it.",
+            )  # fmt: skip
+        return drawn
+
+
+def _held(centre: np.ndarray, half: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Probability that centre - half < x < centre + half for x ~ N(mean, sd^2), sd 0 included."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inside = ndtr((centre + half - mean) / sd) - ndtr((centre - half - mean) / sd)
+    return np.where(sd > 0, inside, np.abs(mean - centre) < half)
 
 
 def _standard(seed: int, what: str, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -300,13 +318,6 @@ def _standard(seed: int, what: str, n: int, width: int) -> tuple[np.ndarray, np.
     """
     rng = stream(seed, what, width)
     return rng.standard_normal((n, 2)), rng.standard_normal((n, width))
-
-
-def _rms_se(squares: np.ndarray) -> tuple[float, float]:
-    """Root of a mean of squares and its standard error (delta method)."""
-    mean, se = mean_se(squares)
-    root = np.sqrt(mean)
-    return float(root), float(se / (2 * root)) if root > 0 else 0.0
 
 
 def _columns(panels: int) -> int:
@@ -332,6 +343,26 @@ def _with_exact(zeros: pd.DataFrame) -> pd.DataFrame:
         ]
     )
     return both.assign(panel=[f"{n} groups" for n in both["J"]])
+
+
+def _beyond(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Each difference over its bound, as a power of 2, where the true tau is fixed and above 0."""
+    import pandas as pd
+
+    fixed = agreement[(agreement["tau"] > 0).to_numpy()]
+    names = {
+        "tau_mean_rms": "tau",
+        "effects_rms": "group effects",
+        "width_change": "interval width",
+    }
+    return pd.concat(
+        [
+            fixed[["tau", "J"]].assign(
+                what=names[column], beyond=np.log2(fixed[column].abs() / bound)
+            )
+            for column, (bound, _) in SIMILAR.items()
+        ]
+    )
 
 
 def _stacked(agreement: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from hiercal.fitters._fitter import at_least
 from hiercal.fitters.exact import Exact
@@ -14,17 +16,17 @@ from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.private_schools import PrivateSchools
 from hiercal.simulators.slopes import Slopes
 from hiercal.studies._experiment import Experiment, Say, Tables
-from hiercal.studies._new_group_claims import CLAIMS
+from hiercal.studies._new_group_claims import CLAIMS, FAR, NEAR
 from hiercal.studies._predictions import (
     LEVEL,
     MAX_RANK,
     contaminated,
     on_textbook,
-    private_schools,
     rubin,
     unseen,
-    unseen_private,
 )
+from hiercal.studies._private_schools import seen as seen_schools
+from hiercal.studies._private_schools import unseen as unseen_school
 from hiercal.studies._study import Study
 
 if TYPE_CHECKING:
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
 
     from hiercal.studies._result import Result
 
+N_PUBLIC = 8
+BOUNDS = {
+    "hierarchical": f"hierarchical: error below {NEAR:g}",
+    "no_pooling": f"no pooling: error above {FAR:g}",
+}
 MODELS = {"covariate": "with the covariate", "exchangeable": "without it"}
 
 
@@ -45,7 +52,11 @@ class NewGroup(Experiment):
     Parameters
     ----------
     simulations : int
-        Data sets of each design.
+        Data sets of each story, for the prediction of a group not seen.
+    private_simulations : int
+        Data sets at each beta.
+    slope_simulations : int
+        Data sets at each noise and contamination.
     draws : int
         From each exact posterior.
     betas : tuple of float
@@ -61,17 +72,21 @@ class NewGroup(Experiment):
     """
 
     simulations: int = 400
+    private_simulations: int = 40_000
+    slope_simulations: int = 100
     draws: int = 2000
-    betas: tuple[float, ...] = (0.0, 2.5, 5.0, 10.0, 20.0)
+    betas: tuple[float, ...] = (0.0, 2.5, 5.0, 7.5, 10.0, 20.0)
     mu: float = 8.0
     tau: float = 4.0
     contaminations: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0, 10.0)
-    noises: tuple[float, ...] = (0.1, 0.3, 1.0)
+    noises: tuple[float, ...] = (0.1, 0.2, 0.3, 0.5, 1.0)
     sigma_slope: float = 1 / 13
 
     name: ClassVar = "new_group"
     quick: ClassVar = {
         "simulations": 20,
+        "private_simulations": 2000,
+        "slope_simulations": 20,
         "draws": 500,
         "betas": (0.0, 5.0, 20.0),
         "contaminations": (0.0, 1.0, 3.0),
@@ -92,21 +107,14 @@ class NewGroup(Experiment):
             positive(self.name, "noises", noise)
         positive(self.name, "tau", self.tau)
         positive(self.name, "sigma_slope", self.sigma_slope)
-        at_least(self.name, "simulations", self.simulations, 2)
+        for field in ("simulations", "private_simulations", "slope_simulations"):
+            at_least(self.name, field, getattr(self, field), 2)
         at_least(self.name, "draws", self.draws, MAX_RANK)
 
     def studies(self) -> dict[str, Study]:
         exact = Exact(draws=self.draws)
-        exchangeable = Exact(draws=self.draws, assume={"exchangeable": True})
         separate = Exact(model="no_pooling", draws=self.draws)
-        size: dict[str, Any] = {
-            "simulations": self.simulations,
-            "seed": self.seed,
-            "max_rank": MAX_RANK,
-            "level": LEVEL,
-        }
-        given = [{"mu": self.mu, "tau": self.tau, "beta": beta} for beta in self.betas]
-        public = PrivateSchools(sigma=PrivateSchools().sigma[:8], x=(0.0,) * 8)
+        size: dict[str, Any] = {"seed": self.seed, "max_rank": MAX_RANK, "level": LEVEL}
         lines = [
             Slopes(
                 given={"mu_slope": 2.0, "sigma_slope": self.sigma_slope, "noise": noise},
@@ -117,47 +125,55 @@ class NewGroup(Experiment):
         ]
         return {
             "unseen": Study(
-                stories=(EightSchools(), Hospitals(), PrivateSchools()), fitters=(exact,), **size
-            ),
-            "unseen_private": Study(
-                stories=tuple(replace(public, given=truth) for truth in given),
-                fitters=(exact, exchangeable),
+                stories=(EightSchools(), Hospitals(), PrivateSchools()),
+                fitters=(exact,),
+                simulations=self.simulations,
                 **size,
             ),
-            "private_schools": Study(
-                stories=tuple(PrivateSchools(given=truth) for truth in given),
-                fitters=(exact, exchangeable),
+            "slopes": Study(
+                stories=tuple(lines),
+                fitters=(exact, separate),
+                simulations=self.slope_simulations,
                 **size,
             ),
-            "slopes": Study(stories=tuple(lines), fitters=(exact, separate), **size),
         }
 
     def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
         import pandas as pd
 
         studies = self.studies()
+        both = PrivateSchools()
+        public = PrivateSchools(sigma=both.sigma[:N_PUBLIC], x=(0.0,) * N_PUBLIC)
+        at: dict[str, Any] = {
+            "mu": self.mu, "tau": self.tau, "n": self.private_simulations, "seed": self.seed,
+        }  # fmt: skip
+        say(f"{self.name}: private schools")
         rows = {
             "unseen": unseen(results["unseen"], studies["unseen"]),
             "rubin": rubin(),
-            "unseen_private": unseen_private(results["unseen_private"], studies["unseen_private"]),
-            "private_schools": private_schools(
-                results["private_schools"], studies["private_schools"]
-            ),
+            "unseen_private": [
+                row for beta in self.betas for row in unseen_school(public, beta, **at)
+            ],
+            "private_schools": [
+                row for beta in self.betas for row in seen_schools(both, beta, **at)
+            ],
             "slopes": contaminated(results["slopes"], studies["slopes"]),
             "textbook": on_textbook(),
         }
         return {name: pd.DataFrame(own) for name, own in rows.items()}
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
+        from hiercal.plots.heat_map import heat_map
         from hiercal.plots.sweep import sweep
 
         new, seen, slopes = (tables[k] for k in ("unseen_private", "private_schools", "slopes"))
+        contaminations = slopes[(slopes["contamination"] > 0).to_numpy()]
         beta = "private schools' advantage beta (points)"
         slopes = slopes.assign(
             series=slopes["model"].str.replace("_", " "),
             panel=[f"noise {noise:g}" for noise in slopes["noise"]],
         )
-        return {
+        drawn = {
             "unseen_private_school": sweep(
                 new.assign(series=new["model"].map(MODELS)),
                 x="beta", y="coverage", se="coverage_se", series="series",
@@ -177,5 +193,24 @@ class NewGroup(Experiment):
                 xlabel="contamination", ylabel="mean absolute error of\nthe small group's slope",
                 xscale="category", yscale="log",
                 note=f"The true slopes are about 2 (standard deviation {self.sigma_slope:.2g}).",
+                columns=2 if len(self.noises) in (2, 4) else 3,
             ),
         }  # fmt: skip
+        if min(contaminations["contamination"].nunique(), len(self.noises)) > 1:
+            drawn["contaminated_map"] = heat_map(
+                _beyond(contaminations),
+                x="contamination", y="noise", value="beyond", panel="model",
+                xlabel="contamination", ylabel="noise", titles=BOUNDS,
+                low="not so", high="as the article has it",
+                note="Powers of 2: +1 is a mean absolute error of the small group's slope of twice "
+                f"{FAR:g} without pooling, and of half of {NEAR:g} in the hierarchy.",
+            )  # fmt: skip
+        return drawn
+
+
+def _beyond(slopes: pd.DataFrame) -> pd.DataFrame:
+    """By how much a slope without pooling is far off, and one in the hierarchy near (log2)."""
+    far = (slopes["model"] == "no_pooling").to_numpy()
+    error = slopes["error"].to_numpy()
+    beyond = np.log2(np.where(far, error / FAR, NEAR / error))
+    return slopes.assign(beyond=beyond).sort_values("model", ascending=False, kind="stable")

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 
     from hiercal.studies._result import Result
 
+FEWER = 5
+"""How many times fewer data sets there are at a fixed tau than with tau from its prior."""
+BATCH = 20_000
+"""Data sets at a time."""
+SHOWN = 20
+"""Shares of fewer data sets are not drawn."""
 SMALL_IN_NATS, LARGE_IN_NATS = "below 4", "4 or more"
 DISTINCT, DISTINCT_IN_NATS = 2.0, 4.0
 """From where a difference of elpd is not small: in standard errors, or itself (Sivula et al.)."""
@@ -53,7 +59,10 @@ class PoolingChoice(Experiment):
     Parameters
     ----------
     simulations : int
-        Data sets at each tau and number of groups.
+        Data sets with 8 groups, which the claims are about, and tau from its prior; a fifth as many
+        at each fixed tau.
+    other_simulations : int
+        Data sets at each tau, and with tau from its prior, with any other number of groups.
     psis_simulations : int
         How many of them PSIS-LOO is computed for as well, from draws of the exact posterior.
     draws : int
@@ -65,7 +74,8 @@ class PoolingChoice(Experiment):
         Numbers of groups, 8 among them. The schools' standard errors are repeated.
     """
 
-    simulations: int = 2000
+    simulations: int = 50_000
+    other_simulations: int = 2000
     psis_simulations: int = 50
     draws: int = 4000
     taus: tuple[float, ...] = (0.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0)
@@ -73,7 +83,8 @@ class PoolingChoice(Experiment):
 
     name: ClassVar = "pooling"
     quick: ClassVar = {
-        "simulations": 200,
+        "simulations": 2000,
+        "other_simulations": 200,
         "psis_simulations": 10,
         "draws": 1000,
         "taus": (0.0, 5.0, 10.0, 20.0),
@@ -96,13 +107,15 @@ class PoolingChoice(Experiment):
                 f"{self.name}: n_groups is {self.n_groups}; give {RUBIN_J} among them, which the "
                 "claims are about"
             )
-        at_least(self.name, "simulations", self.simulations, 2)
-        at_least(self.name, "psis_simulations", self.psis_simulations, 2)
+        at_least(self.name, "simulations", self.simulations, 10)
+        for field in ("other_simulations", "psis_simulations"):
+            at_least(self.name, field, getattr(self, field), 2)
         at_least(self.name, "draws", self.draws, 400)
-        if self.psis_simulations > self.simulations:
+        fewest = min(self.simulations // FEWER, self.other_simulations)
+        if self.psis_simulations > fewest:
             raise ValueError(
-                f"{self.name}: psis_simulations is {self.psis_simulations}, of "
-                f"{self.simulations} simulations; give at most as many"
+                f"{self.name}: psis_simulations is {self.psis_simulations}, of {fewest} data sets "
+                "at a fixed tau; give at most as many"
             )
         if self.draws % CHAINS:
             raise ValueError(f"{self.name}: draws is {self.draws}; give a multiple of {CHAINS}")
@@ -135,7 +148,9 @@ class PoolingChoice(Experiment):
         self, story: EightSchools, given: float | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Data, mu, tau and group effects, from the same standard normals at every tau."""
-        n, n_groups = self.simulations, len(story.sigma)
+        n_groups = len(story.sigma)
+        n = self.simulations // (1 if given is None else FEWER)
+        n = n if n_groups == RUBIN_J else self.other_simulations
         rng = stream(self.seed, "pooling", n_groups)
         mu = story.mu_scale * rng.standard_normal(n)
         drawn = np.abs(story.tau_scale * rng.standard_normal(n))
@@ -203,7 +218,10 @@ class PoolingChoice(Experiment):
         from hiercal.plots.sweep import sweep
 
         choice = _panels(tables["choice"])
-        right = _panels(pick(tables["right"], differences=ALL))
+        right = _panels(pick(tables["right"], criterion=NEW))
+        right = right[
+            (right["differences"].isin([SMALL, LARGE]) & (right["n"] >= SHOWN)).to_numpy()
+        ]
         psis = _panels(tables["psis"])
         shares = {"first": "ranked first by LOO", "best_new": "right for new groups"}
         tau: dict[str, Any] = {"x": "tau", "xlabel": "true tau (points)"}
@@ -214,9 +232,9 @@ class PoolingChoice(Experiment):
                 ylabel="share of data sets", **tau,
             ),
             "right": sweep(
-                right,
-                y="right", se="right_se", series="criterion", panel="panel",
-                ylabel="share of data sets with the\nright model first", columns=2, **tau,
+                _stacked_right(right),
+                y="share", se="share_se", series="differences", panel="panel",
+                ylabel="share of data sets", columns=2, **tau,
             ),
             "psis": sweep(
                 psis.assign(series=psis["model"] + " pooling"),
@@ -247,7 +265,16 @@ def squared_error(y: np.ndarray, story: EightSchools, theta: np.ndarray) -> np.n
 def _by_model(function: Any, y: np.ndarray, story: EightSchools, *truth: np.ndarray) -> np.ndarray:
     scales = {"mu_scale": story.mu_scale, "tau_scale": story.tau_scale}
     sigma = np.array(story.sigma)
-    return np.stack([function(y, sigma, model, *truth, **scales) for model in MODELS], axis=2)
+    batches = [slice(first, first + BATCH) for first in range(0, len(y), BATCH)]
+    return np.stack(
+        [
+            np.concatenate(
+                [function(y[k], sigma, model, *(t[k] for t in truth), **scales) for k in batches]
+            )
+            for model in MODELS
+        ],
+        axis=2,
+    )
 
 
 def _choices(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -270,8 +297,10 @@ def _choices(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dic
 def _rights(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """How often the first model is the right one, by how far it is ahead of the second.
 
-    ``loss`` is what the choice costs against the right model: expected log density for new groups,
-    squared error a group for the same ones.
+    ``right`` is the share in which it is the best of the three, ``better`` that in which it is
+    better than the second; standard errors are over data sets. ``loss`` is what the choice costs
+    against the right model: expected log density for new groups, squared error a group for the
+    same ones.
     """
     elpd = pointwise.sum(axis=1)
     order = np.argsort(-elpd, axis=1)
@@ -292,6 +321,7 @@ def _rights(pointwise: np.ndarray, gains: Mapping[str, np.ndarray]) -> list[dict
         | named(
             share=share_se(those),
             right=share_se((gain.argmax(axis=1) == order[:, 0])[those]),
+            better=share_se((gain[rows, order[:, 0]] > gain[rows, order[:, 1]])[those]),
             loss=mean_se(
                 ((gain.max(axis=1) - gain[rows, order[:, 0]]) / n_groups[criterion])[those]
             ),
@@ -307,6 +337,26 @@ def _panels(table: pd.DataFrame) -> pd.DataFrame:
     """The rows at a fixed tau, with the number of groups as panel."""
     fixed = table[table["tau"].notna()]
     return fixed.assign(panel=[f"{n} groups" for n in fixed["J"]])
+
+
+def _stacked_right(right: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    shares = {
+        "right": "first is the right one of three",
+        "better": "first is better than the second",
+    }
+    return pd.concat(
+        [
+            right[["tau"]].assign(
+                differences="difference " + right["differences"],
+                panel=f"{name}, " + right["panel"],
+                share=right[column],
+                share_se=right[f"{column}_se"],
+            )
+            for column, name in shares.items()
+        ]
+    )
 
 
 def _stacked(choice: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from hiercal.simulators.eight_schools import (
@@ -10,12 +11,28 @@ from hiercal.simulators.eight_schools import (
     RUBIN_STANDARD_ERRORS,
     EightSchools,
 )
-from hiercal.studies._loo import MODELS, Hierarchy, effects, loo, naive_se, new_group, psis_loo
+from hiercal.studies import _claims, _loo
+from hiercal.studies._loo import (
+    MODELS,
+    Hierarchy,
+    _log_sum_exp,
+    effects,
+    loo,
+    naive_se,
+    new_group,
+    psis_loo,
+)
 from hiercal.studies.pooling import PoolingChoice
 
 RUBIN = np.array([RUBIN_EFFECTS])
 SIGMA = np.array(RUBIN_STANDARD_ERRORS)
-TINY = {"simulations": 60, "psis_simulations": 3, "draws": 400, "taus": (0.0, 20.0)}
+TINY = {
+    "simulations": 300,
+    "other_simulations": 60,
+    "psis_simulations": 3,
+    "draws": 400,
+    "taus": (0.0, 20.0),
+}
 
 
 def quietly(_: str) -> None:
@@ -130,6 +147,33 @@ def test_complete_pooling_is_right_where_groups_are_alike_and_wrong_where_they_d
     assert complete["tau = 20", 32] < 0.1
 
 
+def test_the_right_one_of_three_is_better_than_the_second(tables):
+    right = tables["right"].dropna(subset="right")
+    assert (right["better"] >= right["right"]).all()
+    assert (right["better"] > right["right"]).any()
+
+
+def test_there_are_fewer_data_sets_at_a_fixed_tau_and_with_other_numbers_of_groups(tables):
+    n = tables["choice"].groupby(["truth", "J"])["n"].first()
+    assert (n["tau = 0", 8], n["tau from its prior", 8], n["tau = 0", 32]) == (60, 300, 60)
+
+
+def test_log_sum_exp_is_scipys():
+    terms = np.random.default_rng(6).normal(-900, 300, (4, 5, 20))
+    expected = logsumexp(terms, axis=-1)
+    np.testing.assert_allclose(_log_sum_exp(terms), expected, rtol=1e-13)
+
+
+def test_expected_density_of_a_new_group_needs_no_more_nodes(monkeypatch):
+    y, sigma = simulated(300, 8)
+    rng = np.random.default_rng(7)
+    mu, tau = rng.normal(5, 5, 300), np.abs(rng.normal(0, 10, 300))
+    found = new_group(y, sigma, "partial", mu, tau).sum(axis=1)
+    monkeypatch.setattr(_loo, "HERMITE", 48)
+    finer = new_group(y, sigma, "partial", mu, tau).sum(axis=1)
+    np.testing.assert_allclose(found, finer, atol=5e-3)
+
+
 def test_a_choice_costs_nothing_or_something(tables):
     assert (tables["right"]["loss"].dropna() >= 0).all()
 
@@ -138,29 +182,36 @@ def test_figures_are_made_from_the_tables(tables):
     assert set(PoolingChoice(**TINY).figures(tables)) == {"choice", "right", "psis"}
 
 
-def rubin_table(partial: float, no: float, complete: float) -> pd.DataFrame:
-    elpd = {"partial": partial, "no": no, "complete": complete}
-    best = max(elpd.values())
+def rubin_table(
+    exact: tuple[float, float, float], psis: tuple[float, float, float] | None = None
+) -> pd.DataFrame:
+    """Partial, no, complete pooling."""
+    best = max(exact)
     return pd.DataFrame(
         [
-            {"model": model, "elpd": value, "behind": best - value, "behind_naive_se": 0.2}
-            for model, value in elpd.items()
+            {
+                "model": model, "elpd": own, "behind": best - own, "behind_naive_se": 0.2,
+                "psis": by_psis, "psis_se": 0.03, "psis_sd": 0.2,
+            }
+            for model, own, by_psis in zip(MODELS, exact, psis or exact, strict=True)
         ]
-    )
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("elpd", "verdict"),
+    ("exact", "psis", "verdict"),
     [
-        ((-30.8, -31.4, -31.9), "holds"),
-        ((-30.9, -33.8, -30.5), "fails"),
-        ((-31.0, -31.5, -31.5), "undecided"),
+        ((-30.8, -31.4, -31.9), None, "holds"),
+        ((-30.9, -33.8, -30.5), None, "fails"),
+        ((-31.0, -31.5, -31.5), None, "undecided"),
+        ((-30.8, -31.4, -31.9), (-30.8, -32.4, -31.9), "fails"),  # not by the chapter's PSIS
+        ((-30.8, -31.4, -31.9), (-30.8, -31.85, -31.9), "undecided"),
     ],
 )
-def test_verdict_on_the_order(elpd, verdict):
+def test_verdict_on_the_order(exact, psis, verdict):
     claim = PoolingChoice.claims[0]
     assert claim.id == "C19"
-    assert claim.judge({"rubin": rubin_table(*elpd)}).verdict == verdict
+    assert claim.judge({"rubin": rubin_table(exact, psis)}).verdict == verdict
 
 
 def test_verdict_on_the_order_of_exact_loo(tables):
@@ -169,35 +220,60 @@ def test_verdict_on_the_order_of_exact_loo(tables):
     assert "complete -30.52, partial -30.92, no -33.83" in finding.remark
 
 
-def right_table(small: float, large: float, se: float = 0.01) -> pd.DataFrame:
+PRIOR = "tau from its prior"
+
+
+def right_rows(
+    truth: str, small: float, large: float, *, better: float = 0.6, se: float = 0.01
+) -> list[dict]:
     names = ("below 2 standard errors", "2 standard errors or more")
-    return pd.DataFrame(
-        [
-            {
-                "truth": "tau from its prior", "J": 8, "criterion": "new groups",
-                "differences": name, "right": share, "right_se": se, "share": 0.5,
-            }
-            for name, share in zip(names, (small, large), strict=True)
-        ]
-    )  # fmt: skip
+    return [
+        {
+            "truth": truth, "J": 8, "criterion": "new groups", "differences": name, "n": 1000,
+            "right": share, "right_se": error, "share": 0.5, "better": better, "better_se": 0.01,
+        }
+        for name, share, error in zip(names, (small, large), (0.01, se), strict=True)
+    ]  # fmt: skip
+
+
+def on_small(*rows: dict):
+    claim = PoolingChoice.claims[1]
+    assert claim.id == "C20"
+    return _claims.judge(claim, {"right": pd.DataFrame(rows)})
 
 
 @pytest.mark.parametrize(
-    ("small", "large", "se", "verdict"),
+    ("small", "large", "options", "verdict"),
     [
-        (0.5, 0.8, 0.01, "holds"),
-        (0.9, 0.95, 0.01, "fails"),  # small differences tell the models apart
-        (0.5, 0.4, 0.01, "fails"),  # large ones do not
-        (0.5, 0.55, 0.05, "undecided"),
-        (0.5, np.nan, np.nan, "undecided"),  # there are no large ones
+        (0.5, 0.8, {}, "holds"),
+        (0.9, 0.99, {}, "fails"),  # small differences tell the models apart
+        (0.5, 0.4, {}, "fails"),  # large ones do not
+        (0.5, 0.8, {"better": 0.4}, "fails"),  # small ones mislead
+        (0.5, 0.8, {"better": 0.51}, "undecided"),
+        (0.5, 0.55, {"se": 0.05}, "undecided"),
+        (0.5, np.nan, {"se": np.nan}, "undecided"),  # there are no large ones
     ],
 )
-def test_verdict_on_small_differences(small, large, se, verdict):
-    claim = PoolingChoice.claims[1]
-    table = right_table(small, large)
-    table["right_se"] = [0.01, se]
-    assert claim.id == "C20"
-    assert claim.judge({"right": table}).verdict == verdict
+def test_verdict_on_small_differences(small, large, options, verdict):
+    assert on_small(*right_rows(PRIOR, small, large, **options)).verdict == verdict
+
+
+def test_small_differences_by_tau():
+    found = on_small(
+        *right_rows("tau = 0", 0.6, 0.8),
+        *right_rows("tau = 10", 0.4, 0.1),
+        *right_rows(PRIOR, 0.5, 0.52),
+    )
+    assert found.verdict == "holds in a regime"
+    assert found.effect == pytest.approx(-0.3)
+    assert "Holds at tau = 0. Fails at tau = 10. Undecided at tau from its prior." in found.remark
+    assert found.where == "right.csv and figures/right.png"
+
+
+def test_small_differences_without_the_prior_are_not_measured():
+    found = on_small(*right_rows("tau = 0", 0.6, 0.8))
+    assert found.verdict == "undecided"
+    assert found.remark.startswith("Not measured: no row of table right has tau from its prior")
 
 
 @pytest.mark.parametrize(
@@ -207,8 +283,10 @@ def test_verdict_on_small_differences(small, large, se, verdict):
         ({"taus": (0.0, np.inf)}, r"taus\[1\] is inf; give finite numbers"),
         ({"n_groups": (32,)}, "n_groups is .*give 8 among them"),
         ({"n_groups": (2, 8)}, r"n_groups\[0\] is 2; give a whole number of at least 3"),
-        ({"simulations": 1}, "simulations is 1"),
-        ({"simulations": 10}, "psis_simulations is 50, of 10 simulations; give at most as many"),
+        ({"simulations": 9}, "simulations is 9"),
+        ({"other_simulations": 1}, "other_simulations is 1"),
+        ({"simulations": 100}, "psis_simulations is 50, of 20 data sets at a fixed tau; give at"),
+        ({"other_simulations": 10}, "psis_simulations is 50, of 10 data sets"),
         ({"draws": 401}, "draws is 401; give a multiple of 4"),
     ],
 )
