@@ -157,8 +157,9 @@ def _slopes(tables: Mapping[str, pd.DataFrame]) -> Finding:
         measure = f"bias of sigma_slope in posterior sds, how much less {at}"
         parts.append(above(row["less_bias"], row["less_bias_se"], 0.0, measure))
         high = one(
-            tables["sampling"], story="slopes", library=library, target_accept=row["highest"]
-        )
+            tables["sampling"],
+            story="slopes", library=library, model="centred", target_accept=row["highest"],
+        )  # fmt: skip
         said.append(
             f"{row['steps']:.1f} ({row['steps_se']:.1f}) times the leapfrog steps a draw, "
             f"{row['gradients']:.1f} ({row['gradients_se']:.1f}) times those of an effective draw, "

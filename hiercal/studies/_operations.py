@@ -43,10 +43,10 @@ def in_pymc(story: Story, model: str, data: Mapping[str, np.ndarray]) -> float:
     from pytensor.tensor.elemwise import CAReduce
 
     made = story.pymc_model(data, model)
-    density = made.logp()
+    density: Any = made.logp()
     gradient: Any = pytensor.grad(density, made.value_vars)
-    wanted = [density, *gradient]
-    wanted = rewrite_graph(wanted, include=("canonicalize", "stabilize", "specialize"))
+    stages = ("canonicalize", "stabilize", "specialize")
+    wanted: Any = rewrite_graph([density, *gradient], include=stages)
     counted = [
         node.inputs[0] if isinstance(node.op, CAReduce) else node.outputs[0]
         for node in applys_between(made.value_vars, wanted)
