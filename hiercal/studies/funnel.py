@@ -60,7 +60,7 @@ class FunnelBias(Experiment):
 
     simulations: int = 300
     slopes_simulations: int = 100
-    seeds: int = 200
+    seeds: int = 400
     targets: tuple[float, ...] = (0.8, 0.9, 0.99)
     slopes_targets: tuple[float, ...] = (0.8, 0.995)
     libraries: tuple[Literal["numpyro", "pymc"], ...] = ("numpyro", "pymc")
