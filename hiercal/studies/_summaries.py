@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hiercal.studies._result import Result
+    from hiercal.studies._study import Arm
 
 
 def mean_se(values: ArrayLike) -> tuple[float, float]:
@@ -79,6 +80,19 @@ def paired(result: Result, arm: str, other: str, quantity: str) -> pd.DataFrame:
 def fits_of(result: Result, arm: str) -> pd.DataFrame:
     """Fits of one arm, indexed by simulation, failed ones among them."""
     return result.fits[(result.fits["arm"] == arm).to_numpy()].set_index("simulation")
+
+
+def worst_parameter(result: Result, arm: Arm) -> pd.Series:
+    """Least bulk ESS of the parameters that a model reports, by simulation; NaN of a failed fit.
+
+    The records hold more: a new group's effect and log densities, which mix as their own kind.
+    """
+    parameters = [
+        label for name in arm.fitter.parameters(arm.fitted) for label in arm.story.labels(name)
+    ]
+    records = result.records
+    own = records[((records["arm"] == arm.label) & records["quantity"].isin(parameters)).to_numpy()]
+    return own.groupby("simulation")["ess_bulk"].min().rename("worst")
 
 
 def named(**estimates: tuple[float, float]) -> dict[str, float]:

@@ -1,7 +1,8 @@
-"""Cost: time per leapfrog step against groups and observations, and how long trajectories are."""
+"""Cost: operations and time of a leapfrog step against size, and how long trajectories are."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from hiercal.fitters import Fitter
 from hiercal.fitters._fitter import at_least
+from hiercal.fitters._nuts import NutsFitter
 from hiercal.fitters.exact import Exact
 from hiercal.fitters.numpyro import NumPyro
 from hiercal.fitters.pymc import PyMC
@@ -23,10 +25,11 @@ from hiercal.simulators.instructors import Instructors
 from hiercal.simulators.private_schools import PrivateSchools
 from hiercal.simulators.slopes import Slopes
 from hiercal.simulators.survey import Survey
-from hiercal.studies._cost_claims import CLAIMS, REFERENCE, by_series
+from hiercal.studies._cost_claims import CLAIMS, LEAST, MOST, REFERENCE, by_series
 from hiercal.studies._experiment import Experiment, Say, Tables
+from hiercal.studies._operations import COUNTS
 from hiercal.studies._study import Study
-from hiercal.studies._summaries import fits_of, mean_se, named
+from hiercal.studies._summaries import fits_of, mean_se, named, share_se
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,16 +39,25 @@ if TYPE_CHECKING:
 
 LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
 NAMES = {"numpyro": "NumPyro", "pymc": "PyMC", "exact": "exact"}
-STORIES = (
-    Batting(), EightSchools(), Funnel(), Hospitals(), Instructors(), PrivateSchools(), Slopes(),
-    Survey(),
-)  # fmt: skip
+TEXTBOOK = {
+    "eight_schools": ("centred", "noncentred"),
+    "hospitals": ("noncentred",),
+    "private_schools": ("noncentred",),
+    "survey": ("centred",),
+}
+"""The textbook's hierarchical models (L114, L139, L286, L586, L697)."""
 SERIES: dict[str, Callable[[int], Story]] = {
     "eight_schools: groups": lambda n: EightSchools().resized(n),
     "hospitals: groups": lambda n: Hospitals().resized(n),
     "instructors: groups of 16": lambda n: Instructors(sizes=(16,) * n),
     "instructors: size of 8 groups": lambda n: Instructors(sizes=(n,) * 8),
 }
+COUNTED: dict[str, tuple[Callable[[int], Story], str]] = {
+    **{name: (made, "noncentred") for name, made in SERIES.items()},
+    "private_schools: groups": (lambda n: PrivateSchools().resized(n), "noncentred"),
+    "survey: regions": (lambda n: Survey().resized(n), "centred"),
+}
+"""What grows where operations are counted, and the model."""
 DRAWS, TUNE, EXACT = 450, 50, 1000
 NUTS: dict[str, Any] = {
     "draws": DRAWS,
@@ -59,19 +71,22 @@ BUDGET = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Cost(Experiment):
-    """Trajectories are cut at 7 steps where time is measured, so that a fit has a known number.
+    """Operations of a gradient are counted, and leapfrog steps timed and counted.
 
     Times are those of the machine; all else is reproducible. Processor time of one process, sizes
-    in turn, so that drift cancels.
+    in turn, so that drift cancels. Trajectories are cut at 7 steps where time is measured, so that
+    a fit has a known number.
 
     Parameters
     ----------
     simulations : int
-        Data sets of each story whose trajectories are counted.
+        Data sets of each of the textbook's stories but the survey whose trajectories are counted.
+    others : int
+        Data sets of the survey, whose fits are slow, and of each of the other stories.
     sizes : tuple of int
         Numbers of groups, or of observations in each of 8 groups.
     series : tuple of str
-        What grows.
+        What grows where time is measured.
     rounds : int
         Fits timed for each size, at most.
     libraries : tuple of {"numpyro", "pymc"}
@@ -79,7 +94,8 @@ class Cost(Experiment):
         Where trajectories are counted.
     """
 
-    simulations: int = 30
+    simulations: int = 100
+    others: int = 30
     sizes: tuple[int, ...] = (8, 32, 128, 512, 2048)
     series: tuple[str, ...] = tuple(SERIES)
     rounds: int = 8
@@ -88,7 +104,8 @@ class Cost(Experiment):
 
     name: ClassVar = "cost"
     quick: ClassVar = {
-        "simulations": 2,
+        "simulations": 4,
+        "others": 2,
         "sizes": (128, 512, 2048),
         "series": ("eight_schools: groups",),
         "rounds": 3,
@@ -103,6 +120,7 @@ class Cost(Experiment):
             if not getattr(self, field):
                 raise ValueError(f"{self.name}: {field} is empty; give at least one")
         at_least(self.name, "simulations", self.simulations, 2)
+        at_least(self.name, "others", self.others, 2)
         at_least(self.name, "rounds", self.rounds, 2)
         if unknown := set(self.series) - set(SERIES):
             raise ValueError(
@@ -115,13 +133,25 @@ class Cost(Experiment):
             )
 
     def studies(self) -> dict[str, Study]:
-        fitters: tuple[Fitter, ...] = tuple(
-            LIBRARIES[library](target_accept=self.target_accept) for library in self.libraries
-        )
-        return {
-            "trajectories": Study(
-                stories=STORIES, fitters=fitters, simulations=self.simulations, seed=self.seed
+        fitters: dict[str, tuple[Fitter, ...]] = {
+            model: tuple(
+                LIBRARIES[library](model=model, target_accept=self.target_accept)
+                for library in self.libraries
             )
+            for model in ("centred", "noncentred")
+        }
+        both = (*fitters["centred"], *fitters["noncentred"])
+        designs: dict[str, tuple[tuple[Story, ...], tuple[Fitter, ...], int]] = {
+            "eight_schools": ((EightSchools(),), both, self.simulations),
+            "textbook": ((Hospitals(), PrivateSchools()), fitters["noncentred"], self.simulations),
+            "survey": ((Survey(),), both, self.others),
+            "others": (
+                (Batting(), Funnel(), Instructors(), Slopes()), fitters["noncentred"], self.others
+            ),
+        }  # fmt: skip
+        return {
+            name: Study(stories=stories, fitters=fits, simulations=simulations, seed=self.seed)
+            for name, (stories, fits, simulations) in designs.items()
         }
 
     def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
@@ -134,30 +164,81 @@ class Cost(Experiment):
             for fitter in fitters.values():
                 say(f"{self.name}: {series}, {fitter.name}")
                 rows += _times(series, fitter, self.sizes, self.rounds, self.seed)
+        say(f"{self.name}: operations")
         return {
+            "operations": self._operations(),
             "scaling": _scaling(pd.DataFrame(rows)),
-            "trajectories": self._trajectories(results["trajectories"]),
+            "trajectories": self._trajectories(results),
         }
 
-    def _trajectories(self, result: Result) -> pd.DataFrame:
+    def _operations(self) -> pd.DataFrame:
+        """Operations of a log density and its gradient, of data drawn at each size.
+
+        Returns
+        -------
+        DataFrame
+            A row per series, library and size from `REFERENCE` up: ``operations``, those ``each``
+            group or observation, and ``power``: that of the size with which operations grow from
+            the size before, NaN at the first.
+        """
+        import pandas as pd
+
+        sizes = np.array([size for size in self.sizes if size >= REFERENCE])
+        parts = []
+        for (series, (made, model)), library in itertools.product(COUNTED.items(), self.libraries):
+            counts = []
+            for size in sizes:
+                story = made(int(size))
+                data = story.simulate(np.random.default_rng([self.seed, int(size)])).data
+                counts.append(COUNTS[library](story, model, data))
+            power = np.diff(np.log(counts)) / np.diff(np.log(sizes))
+            part = {
+                "series": series,
+                "model": model,
+                "library": library,
+                "size": sizes,
+                "operations": counts,
+                "each": np.array(counts) / sizes,
+                "power": [np.nan, *power],
+            }
+            parts.append(pd.DataFrame(part))
+        return pd.concat(parts, ignore_index=True)
+
+    def _trajectories(self, results: Mapping[str, Result]) -> pd.DataFrame:
+        """Leapfrog steps a draw, each fit's mean over its draws.
+
+        Returns
+        -------
+        DataFrame
+            A row per story, library and model: mean over data sets ``steps``, ``least`` and
+            ``most``, the share of fits ``inside`` the textbook's range, and whether the coding is
+            one of the ``textbook``.
+        """
         import pandas as pd
 
         rows = []
-        for arm in self.studies()["trajectories"].arms:
-            fits = fits_of(result, arm.label)
-            done = fits[fits["error"].isna()]
-            steps = done["n_steps"] / arm.fitter.shape[1]
-            rows.append(
-                {
-                    "story": arm.story.name,
-                    "library": arm.fitter.name,
-                    "n": len(done),
-                    "n_failed": len(fits) - len(done),
-                    **named(steps=mean_se(steps)),
-                    "least": steps.min(),
-                    "most": steps.max(),
-                }
-            )
+        for name, study in self.studies().items():
+            for arm in study.arms:
+                assert isinstance(arm.fitter, NutsFitter)
+                fits = fits_of(results[name], arm.label)
+                done = fits[fits["error"].isna()]
+                steps = done["n_steps"] / arm.fitter.shape[1]
+                rows.append(
+                    {
+                        "story": arm.story.name,
+                        "library": arm.fitter.name,
+                        "model": arm.fitter.model,
+                        "textbook": arm.fitter.model in TEXTBOOK.get(arm.story.name, ()),
+                        "n": len(done),
+                        "n_failed": len(fits) - len(done),
+                        **named(
+                            steps=mean_se(steps),
+                            inside=share_se((steps >= LEAST) & (steps <= MOST)),
+                        ),
+                        "least": steps.min(),
+                        "most": steps.max(),
+                    }
+                )
         return pd.DataFrame(rows)
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
@@ -165,7 +246,28 @@ class Cost(Experiment):
 
         trajectories = tables["trajectories"]
         stories = list(dict.fromkeys(trajectories["story"]))
+        coded = [
+            f"{NAMES[library]} {model.replace('non', 'non-')}"
+            for library, model in zip(trajectories["library"], trajectories["model"], strict=True)
+        ]
+        operations = tables["operations"]
         return {
+            "operations": sweep(
+                operations.assign(library=operations["library"].map(NAMES)),
+                x="size",
+                y="each",
+                series="library",
+                panel="series",
+                xlabel="number of groups, or of observations in each",
+                ylabel="operations of a gradient\nfor each of them",
+                xscale="log",
+                yscale="log",
+                columns=3,
+                share_y=False,
+                note="Flat: a gradient costs in proportion to the size. NumPyro: floating-point "
+                "operations that XLA counts in what JAX hands it. PyMC: elements that the nodes of "
+                "PyTensor's graph compute.",
+            ),
             "scaling": sweep(
                 tables["scaling"].assign(fitter=tables["scaling"]["fitter"].map(NAMES)),
                 x="size",
@@ -185,17 +287,19 @@ class Cost(Experiment):
             "trajectories": sweep(
                 trajectories.assign(
                     place=trajectories["story"].map(stories.index),
-                    library=trajectories["library"].map(NAMES),
+                    coded=coded,
                 ),
                 x="place",
                 y="steps",
                 se="steps_se",
-                series="library",
+                series="coded",
                 xlabel="story",
                 ylabel="leapfrog steps a draw",
                 xscale="category",
                 yscale="log",
                 categories=[story.replace("_", "\n") for story in stories],
+                reference=float(MOST),
+                reference_label=f"{MOST} steps",
             ),
         }
 

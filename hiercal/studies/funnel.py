@@ -17,20 +17,15 @@ from hiercal.fitters.numpyro import NumPyro
 from hiercal.fitters.pymc import PyMC
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.simulators.slopes import Slopes
+from hiercal.studies import _funnel_tables
 from hiercal.studies._experiment import Experiment, Say, Tables
 from hiercal.studies._funnel_claims import CLAIMS, NAMES
 from hiercal.studies._funnel_draws import NO_DRAWS, REAL_DATA
+from hiercal.studies._funnel_tables import BINS, SMALL
+from hiercal.studies._random import stream
+from hiercal.studies._rubins_data import CHAPTER, RubinsData, ess_ratios, seeds_table, summary
 from hiercal.studies._study import Study
-from hiercal.studies._summaries import (
-    fits_of,
-    log_ratio_se,
-    mean_se,
-    named,
-    paired,
-    pick,
-    records_of,
-    share_se,
-)
+from hiercal.studies._summaries import pick
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +34,6 @@ if TYPE_CHECKING:
     from hiercal.studies._result import Result
 
 LIBRARIES = {"numpyro": NumPyro, "pymc": PyMC}
-BINS = ((0.0, np.inf), (0.0, 3.0), (3.0, 8.0), (8.0, np.inf))
-"""Ranges of the true tau, in points on the test."""
-SMALL = 1.0
-"""tau below this is in the funnel's neck, in points on the test."""
 EXACT_DRAWS = 20_000
 SHOWN = 1000
 """Draws of a fit in the figure of the funnel."""
@@ -56,6 +47,8 @@ class FunnelBias(Experiment):
     ----------
     simulations, slopes_simulations : int
         Data sets from Eight Schools, and from varying slopes, whose fits are thirty times slower.
+    seeds : int
+        Fits of Rubin's data by each model of each library, with the textbook's settings.
     targets : tuple of float
         Acceptance statistics that tuning aims at.
     slopes_targets : tuple of float
@@ -66,9 +59,10 @@ class FunnelBias(Experiment):
     """
 
     simulations: int = 300
-    slopes_simulations: int = 60
+    slopes_simulations: int = 100
+    seeds: int = 400
     targets: tuple[float, ...] = (0.8, 0.9, 0.99)
-    slopes_targets: tuple[float, ...] = (0.8, 0.95, 0.995)
+    slopes_targets: tuple[float, ...] = (0.8, 0.995)
     libraries: tuple[Literal["numpyro", "pymc"], ...] = ("numpyro", "pymc")
     chains: int = 4
     draws: int = 1000
@@ -78,8 +72,7 @@ class FunnelBias(Experiment):
     quick: ClassVar = {
         "simulations": 12,
         "slopes_simulations": 4,
-        "targets": (0.8, 0.9, 0.99),
-        "slopes_targets": (0.95, 0.995),
+        "seeds": 8,
         "libraries": ("numpyro",),
         "chains": 2,
     }
@@ -95,7 +88,7 @@ class FunnelBias(Experiment):
         object.__setattr__(self, "libraries", tuple(self.libraries))
         if not self.libraries:
             raise ValueError(f"{self.name}: libraries is empty; give numpyro, pymc or both")
-        for field in ("simulations", "slopes_simulations"):
+        for field in ("simulations", "slopes_simulations", "seeds"):
             at_least(self.name, field, getattr(self, field), 2)
 
     def studies(self) -> dict[str, Study]:
@@ -117,6 +110,16 @@ class FunnelBias(Experiment):
         ]
         exact = Exact(draws=EXACT_DRAWS)
         return {
+            "rubins_data": Study(
+                stories=(RubinsData(),),
+                fitters=tuple(
+                    cls(model=model, **CHAPTER)
+                    for cls, model in itertools.product(libraries, ("centred", "noncentred"))
+                ),
+                below={"tau": SMALL},
+                simulations=self.seeds,
+                seed=self.seed,
+            ),
             "eight_schools": Study(
                 stories=(EightSchools(),),
                 fitters=(*schools, exact),
@@ -135,8 +138,10 @@ class FunnelBias(Experiment):
     def tables(self, results: Mapping[str, Result], say: Say) -> dict[str, pd.DataFrame]:
         import pandas as pd
 
-        bias, sampling, ess = [], [], []
-        for name, study in self.studies().items():
+        bias, sampling, ess, targets, signs = [], [], [], [], []
+        studies = self.studies()
+        for name in ("eight_schools", "slopes"):
+            study = studies[name]
             result, exact, scale = results[name], study.arms[-1], study.stories[0].scale
             for arm in study.arms[:-1]:
                 assert isinstance(arm.fitter, NutsFitter)
@@ -146,11 +151,22 @@ class FunnelBias(Experiment):
                     "model": arm.fitter.model,
                     "target_accept": arm.fitter.target_accept,
                 }
-                bias += [key | row for row in _bias(result, arm.label, exact.label, scale)]
+                bias += [
+                    key | row for row in _funnel_tables.bias(result, arm.label, exact.label, scale)
+                ]
                 n_draws = self.chains * self.draws
-                sampling.append(key | _sampling(result, arm.label, scale, n_draws))
-            ess += _ess_ratios(result, study, name)
+                sampling.append(key | _funnel_tables.sampling(result, arm.label, scale, n_draws))
+                if (name, arm.fitter.model) == ("eight_schools", "centred"):
+                    signs.append(key | _funnel_tables.sign(result, arm.label, exact.label, scale))
+            ess += _funnel_tables.ess_ratios(result, study, name)
+            targets += _funnel_tables.targets(result, study, name)
+        seeds = seeds_table(results["rubins_data"], studies["rubins_data"])
         return {
+            "rubin": summary(seeds),
+            "rubin_ess": ess_ratios(seeds, stream(self.seed, "bootstrap", "rubins_data")),
+            "rubin_seeds": seeds,
+            "targets": pd.DataFrame(targets),
+            "signs": pd.DataFrame(signs),
             "bias": pd.DataFrame(bias),
             "sampling": pd.DataFrame(sampling),
             "ess": pd.DataFrame(ess),
@@ -175,12 +191,30 @@ class FunnelBias(Experiment):
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
         from hiercal.plots import funnel
+        from hiercal.plots.strips import Measurement, strips
         from hiercal.plots.sweep import sweep
 
         drawn = [(title, part) for title, part in tables["draws"].groupby(_series(tables["draws"]))]
         bias = pick(tables["bias"], story="eight_schools", fits="all")
         sampling = pick(tables["sampling"], story="eight_schools")
+        seeds = tables["rubin_seeds"].sort_values("model", kind="stable")
         return {
+            "rubin": strips(
+                seeds.assign(series=_series(seeds)),
+                [
+                    Measurement(
+                        "mean",
+                        "posterior mean of tau (points)",
+                        reference=tables["rubin"]["exact"].iloc[0],
+                    ),
+                    Measurement("divergences", "divergent draws of 8,000", "symlog"),
+                    Measurement("ess_bulk", "bulk ESS of tau", "log"),
+                ],
+                arm="series",
+                reference_label="exact posterior",
+                note="Rubin's data, a point for each seed of the sampler: 4 chains of 1,000 + "
+                "2,000 draws at target 0.9, as in the textbook.",
+            ),
             "funnel": funnel(
                 [
                     [
@@ -235,75 +269,3 @@ def _ranges(table: pd.DataFrame) -> list[str]:
             f"true tau above {low:g}" if high == np.inf else f"true tau {low:g} to {high:g}"
         )
     return [words[pair] for pair in zip(table["truth_from"], table["truth_to"], strict=True)]
-
-
-def _bias(result: Result, arm: str, exact: str, scale: str) -> list[dict[str, float | str]]:
-    """Sampler bias, apart from shrinkage, by the true scale; failed fits are counted."""
-    pairs = paired(result, arm, exact, scale)
-    pairs["b"] = pairs["mean"] - pairs["other_mean"]
-    pairs["z"] = pairs["b"] / np.hypot(pairs["mcse_mean"], pairs["other_mcse_mean"])
-    pairs["shrinkage"] = pairs["other_mean"] - pairs["truth"]
-    pairs["neck"] = np.nan
-    if scale == "tau":
-        neck = paired(result, arm, exact, f"{scale} < {SMALL:g}")
-        pairs["neck"] = neck["mean"] - neck["other_mean"]
-    rows: list[dict[str, float | str]] = []
-    for (low, high), fits in itertools.product(BINS, ("all", "no divergence")):
-        here = pairs[((pairs["truth"] >= low) & (pairs["truth"] < high)).to_numpy()]
-        if fits == "no divergence":
-            here = here[(here["divergences"] == 0).to_numpy()]
-        done = here[(here["status"] == "ok").to_numpy()]
-        rows.append(
-            {
-                "truth_from": low,
-                "truth_to": high,
-                "fits": fits,
-                "n": len(done),
-                "n_failed": len(here) - len(done),
-                **named(
-                    bias=mean_se(done["b"]),
-                    z=mean_se(done["z"]),
-                    shrinkage=mean_se(done["shrinkage"]),
-                    neck_error=mean_se(done["neck"]),
-                ),
-                "z_sd": done["z"].std(),
-            }
-        )
-    return rows
-
-
-def _sampling(result: Result, arm: str, scale: str, n_draws: int) -> dict[str, float]:
-    fits = fits_of(result, arm)
-    done = fits[fits["error"].isna()]
-    return {
-        "n": len(done),
-        "n_failed": len(fits) - len(done),
-        **named(
-            divergent_fits=share_se(done["divergences"] > 0),
-            divergences=mean_se(1000 * done["divergences"] / n_draws),
-            scale_at_divergences=mean_se(done["scale_at_divergences"].dropna()),
-            ess_per_thousand=log_ratio_se(
-                np.log(1000 * records_of(result, arm, scale)["ess_bulk"].dropna() / n_draws)
-            ),
-            steps_per_draw=mean_se(done["n_steps"] / n_draws),
-        ),
-    }
-
-
-def _ess_ratios(result: Result, study: Study, story: str) -> list[dict[str, float | str]]:
-    """Bulk ESS of the scale, non-centred over centred, on the same data."""
-    arms = {
-        (arm.fitter.name, arm.fitter.model, arm.fitter.target_accept): arm.label
-        for arm in study.arms
-        if isinstance(arm.fitter, NutsFitter)
-    }
-    rows = []
-    for (library, model, target), label in arms.items():
-        other = arms.get((library, "noncentred", target))
-        if model != "centred" or other is None:
-            continue
-        pairs = paired(result, other, label, study.stories[0].scale)
-        log_ratio = np.log(pairs["ess_bulk"] / pairs["other_ess_bulk"]).dropna()
-        key = {"story": story, "library": library, "target_accept": target, "n": len(log_ratio)}
-        rows.append(key | named(ratio=log_ratio_se(log_ratio)))
-    return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -30,7 +31,9 @@ from hiercal.studies._summaries import (
     pick,
     records_of,
     share_se,
+    worst_parameter,
 )
+from hiercal.studies._worst_case import worst_case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +49,11 @@ SCHOOLS = 8
 EXACT_DRAWS = 4000
 BOOTSTRAPS = 400
 MAP_NOTE = (
-    "Cells: log2 of the ratio of worst bulk ESS per gradient, non-centred over centred (Monte "
-    "Carlo standard error): +1 is twice as good."
+    "Cells: log2 of the ratio of the worst parameter's bulk ESS per gradient, non-centred over "
+    "centred (Monte Carlo standard error): +1 is twice as good. The line joins the tau at which "
+    "they are as good for each number of observations, where there is one."
 )
-LINE_NOTE = (
-    "The line is where tau is the same multiple of the standard error of a group's mean, the one "
-    "at which they are as good."
-)
+LOSSES = ("gradients", "bias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +169,7 @@ class Parameterisation(Experiment):
         import pandas as pd
 
         n_draws = self.chains * self.draws
-        arms, ratios, fits = [], [], {}
+        arms, ratios, fits, losses = [], [], {}, {}
         study = self.studies()["map"]
         for story, n in zip(study.stories, self.observations, strict=True):
             own = _fits(results["map"], [arm for arm in study.arms if arm.story == story])
@@ -178,6 +179,7 @@ class Parameterisation(Experiment):
                 here = {model: fit[(fit["truth"] == tau).to_numpy()] for model, fit in here.items()}
                 for model, fit in here.items():
                     arms.append({"model": model} | key | _arm(fit, n_draws))
+                    losses[library, model, n, tau] = _losses(fit)
                 fits[library, n, tau] = found = _log_ratios(here["noncentred"], here["centred"])
                 ratios += [
                     {"ess": ess, "cost": cost}
@@ -191,22 +193,39 @@ class Parameterisation(Experiment):
             "arms": pd.DataFrame(arms),
             "map": pd.DataFrame(ratios),
             "crossover": pd.DataFrame(self._crossovers(fits)),
+            "worst": pd.DataFrame(self._worst(losses)),
         }
         return tables | self._survey(results, n_draws)
 
     def _crossovers(self, fits: Mapping[tuple, Mapping]) -> list[dict[str, Any]]:
-        """Where the worst ESS per gradient is the same: over the whole map, and for each n."""
+        """Where the worst ESS per gradient is the same, for each number of observations."""
         rows = []
-        for library in self.libraries:
-            for n in (None, *self.observations):
-                cells = [
-                    (m**0.5 * tau / SIGMA, ratios["worst", "gradient"].dropna().to_numpy())
-                    for (who, m, tau), ratios in fits.items()
-                    if who == library and n in (None, m)
-                ]
-                rng = stream(self.seed, "bootstrap", library, str(n))
-                found = crossover(cells, rng, samples=BOOTSTRAPS)
-                rows.append({"library": library, "n": "all" if n is None else n} | found)
+        for library, n in itertools.product(self.libraries, self.observations):
+            cells = [
+                (n**0.5 * tau / SIGMA, ratios["worst", "gradient"].dropna().to_numpy())
+                for (who, m, tau), ratios in fits.items()
+                if (who, m) == (library, n)
+            ]
+            rng = stream(self.seed, "bootstrap", library, str(n))
+            found = crossover(cells, rng, samples=BOOTSTRAPS)
+            rows.append({"library": library, "n": n} | found)
+        return rows
+
+    def _worst(self, losses: Mapping[tuple, Mapping[str, np.ndarray]]) -> list[dict[str, Any]]:
+        """The worst cell of the map up to each number of observations, by either loss."""
+        rows = []
+        for library, loss, most, model in itertools.product(
+            self.libraries, LOSSES, self.observations, CODINGS
+        ):
+            cells = {
+                f"n = {n}, tau = {tau:g}": own[loss]
+                for (who, coding, n, tau), own in losses.items()
+                if (who, coding) == (library, model) and n <= most
+            }
+            if loss == "bias":  # too large and too small are as bad
+                cells |= {f"{name} (too small)": -values for name, values in cells.items()}
+            key = {"library": library, "loss": loss, "up_to": most, "model": model}
+            rows.append(key | worst_case(cells))
         return rows
 
     def _survey(self, results: Mapping[str, Result], n_draws: int) -> dict[str, pd.DataFrame]:
@@ -241,18 +260,17 @@ class Parameterisation(Experiment):
         ]
         arms = arms.assign(series=[f"n = {n}" for n in arms["n"]], panel=panels)
         survey = tables["survey"]
-        whole = pick(tables["crossover"], n="all").dropna(subset="crossover")
-        equal = dict(zip(whole["library"], whole["crossover"], strict=True))
+        equal = tables["crossover"].dropna(subset="crossover")
         return {
             "map": heat_map(
                 ratios, x="n", y="tau", value="log2_ratio", se="log2_ratio_se", panel="library",
                 titles=NAMES, xlabel="observations in each group", ylabel="true tau (points)",
                 low="centred better", high="non-centred better", line="as good",
                 lines={
-                    library: lambda n, at=at: at * SIGMA / np.sqrt(n)
-                    for library, at in equal.items()
+                    str(library): partial(_boundary, own)
+                    for library, own in equal.groupby("library")
                 },
-                note=f"{MAP_NOTE} {LINE_NOTE if equal else ''}".strip(),
+                note=MAP_NOTE,
             ),
             "ratio": sweep(
                 ratios, x="kappa", y="log2_ratio", se="log2_ratio_se", series="series",
@@ -275,9 +293,19 @@ class Parameterisation(Experiment):
         }  # fmt: skip
 
 
+def _boundary(crossovers: pd.DataFrame, n: np.ndarray) -> np.ndarray:
+    """tau at which the models are as good, between the numbers of observations that have one."""
+    own = crossovers.sort_values("n")
+    log_tau = np.log(own["crossover"] * SIGMA / np.sqrt(own["n"]))
+    log_n = np.log(own["n"].to_numpy(float))
+    return np.exp(np.interp(np.log(n), log_n, log_tau, left=np.nan, right=np.nan))
+
+
 def _fits(result: Result, arms: list[Arm] | tuple[Arm, ...]) -> dict[str, pd.DataFrame]:
     """Fits of each arm by its fitter's label, with the scale's records and the exact ones.
 
+    ``worst`` is the least bulk ESS of the model's parameters: not of a new group's effect, nor of
+    log densities, which the records hold too.
     Their seconds are those that the arm takes for a leapfrog step, the median over its fits with
     tuning shared out, times their leapfrog steps.
     """
@@ -288,6 +316,7 @@ def _fits(result: Result, arms: list[Arm] | tuple[Arm, ...]) -> dict[str, pd.Dat
     found = {}
     for arm in sampled:
         fit = fits_of(result, arm.label).join(records_of(result, arm.label, scale)[columns])
+        fit = fit.join(worst_parameter(result, arm))
         # the first fit of a worker compiles, which the median over the arm does not see
         each = (fit["seconds"] / fit["n_steps"]).median()
         found[arm.fitter.label] = fit.assign(seconds=each * fit["n_steps"]).join(reference)
@@ -297,13 +326,13 @@ def _fits(result: Result, arms: list[Arm] | tuple[Arm, ...]) -> dict[str, pd.Dat
 def _arm(fit: pd.DataFrame, n_draws: int) -> dict[str, Any]:
     """One model at one truth: what it costs, and how far its scale is off the exact one."""
     done = fit[fit["error"].isna().to_numpy()]
-    per_gradient = np.log(1000 * done["ess_bulk_min"] / done["n_steps"])
+    per_gradient = np.log(1000 * done["worst"] / done["n_steps"])
     return {
         "n_fits": len(done),
         "n_failed": len(fit) - len(done),
         **named(
             ess_per_gradient=log_ratio_se(per_gradient),
-            ess_per_second=log_ratio_se(np.log(done["ess_bulk_min"] / done["seconds"])),
+            ess_per_second=log_ratio_se(np.log(done["worst"] / done["seconds"])),
             steps_per_draw=mean_se(done["n_steps"] / n_draws),
             divergent_fits=share_se(done["divergences"] > 0),
             divergences=mean_se(1000 * done["divergences"] / n_draws),
@@ -313,12 +342,21 @@ def _arm(fit: pd.DataFrame, n_draws: int) -> dict[str, Any]:
     }
 
 
+def _losses(fit: pd.DataFrame) -> dict[str, np.ndarray]:
+    """By data set: log2 of the gradients that an effective draw costs, and the error of tau."""
+    done = fit[fit["error"].isna().to_numpy()]
+    return {
+        "gradients": np.log2(done["n_steps"] / done["worst"]).dropna().to_numpy(),
+        "bias": ((done["mean"] - done["exact_mean"]) / done["exact_sd"]).dropna().to_numpy(),
+    }
+
+
 def _log_ratios(fit: pd.DataFrame, other: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
     """log2 of ESS over cost in one fit over another of the same data; NaN where either failed."""
     return {
         (ess, cost): np.log2((fit[x] / fit[c]) / (other[x] / other[c]))
         for (ess, x), (cost, c) in itertools.product(
-            (("worst", "ess_bulk_min"), ("tau", "ess_bulk")),
+            (("worst", "worst"), ("tau", "ess_bulk")),
             (("gradient", "n_steps"), ("second", "seconds")),
         )
     }
