@@ -20,6 +20,7 @@ LIBRARIES = {"numpyro": "NumPyro", "pymc": "PyMC"}
 
 
 def _linear(tables: Mapping[str, pd.DataFrame]) -> Finding:
+    counted = tables["operations"].dropna(subset="power")
     parts = [
         below(
             row["power"],
@@ -28,7 +29,7 @@ def _linear(tables: Mapping[str, pd.DataFrame]) -> Finding:
             f"power of size with which operations of a gradient grow, {row['series']}, "
             f"{row['model']}, {LIBRARIES[row['library']]}",
         )
-        for row in tables["operations"].dropna(subset="power").to_dict("records")
+        for row in counted.sort_values("power", ascending=False).to_dict("records")
     ]
     sampled = tables["scaling"][(tables["scaling"]["fitter"] != "exact").to_numpy()]
     slopes = sorted(rows["slope"].iloc[0] for rows in by_series(sampled))

@@ -263,7 +263,6 @@ class Cost(Experiment):
                 xscale="log",
                 yscale="log",
                 columns=3,
-                share_y=False,
                 note="Flat: a gradient costs in proportion to the size. NumPyro: floating-point "
                 "operations that XLA counts in what JAX hands it. PyMC: elements that the nodes of "
                 "PyTensor's graph compute.",
