@@ -31,19 +31,20 @@ CLAIM_STYLES = {
 }
 TICKS = {True: "✓", False: "✗"}
 TAILS = (0.055, 0.945)
-WIDTHS = {"arm": 20, "verdict": 13}
+WIDTHS = {"arm": 32, "verdict": 13}
 """How wide columns are at least."""
-WIDEST = {"verdict": 15, "p (Holm)": 9}
+WIDEST = {"verdict": 24, "p (Holm)": 9}
 """How wide columns are at most, so that the table of the arms fits."""
 LEGEND = (
     "worst: the quantity with the smallest p. p (Holm): adjusted for all quantities of all arms; "
     "(eff.): of the ranks among effective draws, where autocorrelation can make the plain p small. "
     "failed: fits, of all simulations. unmixed, diverged: share of the completed fits whose chains "
     "do not mix, that have a divergence. ESS < L: largest share, over the quantities, of fits with "
-    "fewer effective draws than the L = {max_rank} that a truth is ranked among. detects: the "
-    "smallest shift, in posterior sds, and error of the sd (x1.3: 1.3 times too large or too "
-    "small) that this run finds with probability 0.9; alone: if one quantity has it; shared: if "
-    "all quantities of the arm have it and err independently (dependent ones: between the two)."
+    "fewer effective draws than the L = {max_rank} that a truth is ranked among."
+)
+FINDS = (
+    "found with probability 0.9: in one quantity alone a shift of {alone}; in all quantities of "
+    "the arm at once {shared}, if they err independently, and something between if they do not."
 )
 SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
 
@@ -157,7 +158,9 @@ def show_result(result: Result, every: bool = False) -> None:
         for arm, rows in verdicts.groupby("arm", sort=False)
     }
     out.print(_arm_table(verdicts, mixed, worst))
-    out.print(LEGEND.format(max_rank=manifest["study"]["max_rank"]) + "\n")
+    out.print(LEGEND.format(max_rank=manifest["study"]["max_rank"]), markup=False)
+    _show_detectable(out, verdicts)
+    out.print()
     for arm, row in mixed.iterrows():
         if warnings := said(row.to_dict()):
             joined = "; ".join(warnings)
@@ -309,7 +312,6 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
         "unmixed",
         "diverged",
         "ESS < L",
-        "detects",
         numeric=True,
     )
     for arm, rows in verdicts.groupby("arm", sort=False):
@@ -319,11 +321,9 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
         verdict = worst[str(arm)]
         row = mixed.loc[arm].to_dict() if arm in mixed.index else {}
         shown = Text(verdict, STYLES[verdict])
-        if row.get("mixes") == "no":
+        if row.get("mixes") == "no" and verdict == "calibrated":
             shown.append(
-                f", {'but' if verdict == 'calibrated' else 'and'} chains do not mix in "
-                f"{words.percent(row['unmixed'])} of fits",
-                "yellow",
+                f", but chains do not mix in {words.percent(row['unmixed'])} of fits", "yellow"
             )
         table.add_row(
             str(arm),
@@ -333,7 +333,6 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
             f"{least['n_failed']} of {least['n'] + least['n_failed']}",
             *(words.percent(row.get(name, np.nan)) for name in ("unmixed", "diverged")),
             words.percent(rows["low_ess"].max()),
-            _detects(rows),
         )
     return table
 
@@ -353,13 +352,20 @@ def _autocorrelated(row: dict[str, Any]) -> bool:
     return row["low_ess"] > MAX_LOW_ESS
 
 
-def _detects(rows: pd.DataFrame) -> str:
-    kinds = {"alone": "detectable", "shared": "shared"}
-    return "\n".join(
-        f"{name} {words.detectable(rows[f'{kind}_shift'].max(), rows[f'{kind}_scale'].max())}"
-        for name, kind in kinds.items()
-        if f"{kind}_shift" in rows  # not in a run of an earlier version
-    )
+def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
+    """Print the smallest errors that each arm would have shown, once where arms have the same."""
+    if "shared_shift" not in verdicts:  # of an earlier version
+        return
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm, rows in verdicts.groupby("arm", sort=False):
+        alone, shared = (
+            words.detectable(rows[f"{kind}_shift"].max(), rows[f"{kind}_scale"].max())
+            for kind in ("detectable", "shared")
+        )
+        arms.setdefault((alone, shared), []).append(str(arm))
+    for (alone, shared), names in arms.items():
+        who = "All arms" if len(arms) == 1 else ", ".join(names)
+        out.print(f"{who}: {FINDS.format(alone=alone, shared=shared)}", markup=False)
 
 
 def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
@@ -412,6 +418,5 @@ def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
             overflow="fold",
             min_width=WIDTHS.get(column),
             max_width=WIDEST.get(column),
-            no_wrap=column == "detects",
         )
     return table

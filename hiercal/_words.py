@@ -56,11 +56,14 @@ def detectable(shift: float, scale: float) -> str:
 
     Examples
     --------
-    >>> detectable(0.362, 1.35), detectable(math.inf, math.inf)
-    ('0.36, x1.35', '> 5, > x10')
+    >>> detectable(0.362, 1.35)
+    '0.36 posterior sd, or an sd 1.35 times too large or too small'
+    >>> detectable(math.inf, math.inf)
+    'more than 5 posterior sd, or an sd more than 10 times too large or too small'
     """
-    shown = f"{shift:.2f}" if math.isfinite(shift) else "> 5"
-    return f"{shown}, {f'x{scale:.2f}' if math.isfinite(scale) else '> x10'}"
+    by = f"{shift:.2f}" if math.isfinite(shift) else "more than 5"
+    times = f"{scale:.2f}" if math.isfinite(scale) else "more than 10"
+    return f"{by} posterior sd, or an sd {times} times too large or too small"
 
 
 def markdown(text: object) -> str:
