@@ -140,9 +140,19 @@ def test_errors_are_counted_by_kind():
 )
 def test_what_a_run_comes_to(verdicts, n_failed, n, mixes, strict, allowing):
     table = pd.DataFrame({"arm": "a", "verdict": verdicts, "n_failed": n_failed, "n": n})
-    mixed = pd.DataFrame({"arm": ["a"], "mixes": [mixes]})
+    warnings = {"diverged": 0.3, "low_e_bfmi": 0.0, "deepest_tree": np.nan}
+    mixed = pd.DataFrame([{"arm": "a", "mixes": mixes} | warnings])
     assert outcome(table, mixed) == strict
     assert outcome(table, mixed, allow_inconclusive=True) == allowing
+
+
+@pytest.mark.parametrize("warning", ["diverged", "low_e_bfmi", "deepest_tree"])
+def test_a_warning_of_most_fits_is_not_decided(warning):
+    table = pd.DataFrame({"arm": ["a"], "verdict": ["calibrated"], "n_failed": [0], "n": [9]})
+    fine = {"diverged": 0.3, "low_e_bfmi": 0.2, "deepest_tree": np.nan}
+    mixed = [pd.DataFrame([{"arm": "a", "mixes": "yes"} | fine | {warning: s}]) for s in (0.4, 0.6)]
+    assert [outcome(table, each) for each in mixed] == [0, 3]
+    assert outcome(table, mixed[1], allow_inconclusive=True) == 0
 
 
 def test_a_run_without_the_mixing_table_is_not_decided(finished):

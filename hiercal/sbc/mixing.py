@@ -6,8 +6,9 @@ simulations, because the other 19 bring in the ranks.
 A fit does not mix if its largest R-hat is above `r_hat_limit`, or its smallest tail ESS below
 `ess_limit`. An arm does not mix if more than `SHARE` of its fits do not, and more than chance makes
 with probability `LEVEL` when `NOISE` of the fits are flagged by chance alone. Divergences, energy
-and tree depth are warnings of their own, given where more than `SHARE` of the fits have them: they
-do not say that the chains do not mix.
+and tree depth are warnings of their own, given where more than `SHARE` of the fits have them. Where
+`MOST` of the fits have one, the sampler cannot be trusted on these data, whatever the ranks: sound
+non-centred Eight Schools fits at target .8 diverge in 31 % of data sets, centred ones in 92 to 98 %.
 
 Chains that mix pass R-hat 1.05 by chance when they are short, so `r_hat_limit` leaves room for the
 sampling error of draws with an autocorrelation of `AUTOCORRELATION`. Share of fits called not
@@ -32,7 +33,7 @@ draws                       (3, 12, 60)        1.05, %
 Chains of fewer than 4 draws have no split R-hat, and are said to be unchecked. Share of fits found
 that have a planted fault, 3 and 12 normal quantities: one chain of 20 stuck far out 100 % (20 x 50,
 20 x 100, 20 x 500); stuck at an ordinary draw 36 % and 84 % (20 x 50), 65 % and 99 % (20 x 100),
-71 % and 98 % (20 x 500); one chain of 4 stuck at an ordinary draw 94 % and 100 % (4 x 50), 100 %
+65 % and 98 % (20 x 500); one chain of 4 stuck at an ordinary draw 94 % and 100 % (4 x 50), 100 %
 (4 x 250, 4 x 1000), stuck far out 100 %. Every chain in one of two modes 4 sd apart: 100 % of 20
 chains; of 4 chains 87 %, of 2 chains 49 %, for in one of 8 and one of 2 fits all lie in the same
 mode, where nothing can be seen.
@@ -63,6 +64,8 @@ NOISE = 0.01
 """Largest share of the fits with chains that mix which chance flags."""
 SHARE = 0.05
 """Share of the fits above which an arm is flagged or a warning is given."""
+MOST = 0.5
+"""Share of the fits with a warning above which a check does not pass."""
 LEVEL = 0.001
 """Probability at most with which chance flags an arm whose chains mix."""
 E_BFMI = 0.3

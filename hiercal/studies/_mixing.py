@@ -46,7 +46,9 @@ def mixing(result: Result) -> pd.DataFrame:
         chains = manifest["chains"][arm]
         n_quantities = int(numbers[arm])
         if result.summarises_groups:
-            n_quantities += manifest["roles"][arm.partition("/")[0]]["n_groups"]
+            n_quantities += next(
+                role["n_groups"] for role in manifest["roles"].values() if arm in role["arms"]
+            )
         names = ("r_hat_max", "ess_tail_min", "divergences", "e_bfmi", "max_tree_depth")
         found = rule.mixing(
             {name: own[name].to_numpy(dtype=float) for name in names},
@@ -142,13 +144,17 @@ def outcome(verdicts: pd.DataFrame, mixed: pd.DataFrame, allow_inconclusive: boo
     Returns
     -------
     int
-        1 if any quantity is miscalibrated; else 3 if any is inconclusive, a fit failed, or the
-        chains of an arm do not mix or could not be checked; else 0.
+        1 if any quantity is miscalibrated; else 3 if any is inconclusive, a fit failed, the
+        chains of an arm do not mix or could not be checked, or most of its fits diverge, have too
+        low an E-BFMI or reach the largest tree depth; else 0.
     """
     if (verdicts["verdict"] == "miscalibrated").any():
         return MISCALIBRATED
     if not len(verdicts) or (verdicts.groupby("arm")["n"].max() == 0).any():
         return NOT_DECIDED
     decided = (verdicts["verdict"] == "calibrated").all() and (verdicts["n_failed"] == 0).all()
-    mixes = (mixed["mixes"] == "yes").all() if len(mixed) else False
-    return CALIBRATED if (decided and mixes) or allow_inconclusive else NOT_DECIDED
+    sound = False
+    if len(mixed):
+        warned = mixed[["diverged", "low_e_bfmi", "deepest_tree"]] > rule.MOST
+        sound = (mixed["mixes"] == "yes").all() and not warned.to_numpy().any()
+    return CALIBRATED if (decided and sound) or allow_inconclusive else NOT_DECIDED
