@@ -218,7 +218,7 @@ def show_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> bool:
     claims = tables.get("claims")
     if claims is not None:
         out.print(_claim_table(claims))
-    out.print("Tables: " + ", ".join(f"{n}.csv ({len(t)} rows)" for n, t in tables.items()))
+    out.print("Tables: " + ", ".join(f"{n}.csv ({len(t)} rows)" for n, t in sorted(tables.items())))
     out.print(f"All tables and figures: {folder}")
     return claims is not None and bool((claims["verdict"] == "fails").any())
 

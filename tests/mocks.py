@@ -125,7 +125,7 @@ class Known(Fitter):
         if self.raises + self.short <= u < self.raises + self.short + self.nan:
             x[0] = np.nan
         g = np.stack([x, data["x"] * (-1 + offsets)], axis=-1)
-        diverging = np.arange(n) < int(10 * u)
+        diverging = np.arange(n) < int(10 * u) - 6
         stats = {"diverging": diverging, "n_steps": np.full(n, 3)}
         by_chain = {name: values.reshape(n_chains, -1) for name, values in stats.items()}
         draws = {"x": x.reshape(n_chains, -1), "g": g.reshape(n_chains, -1, 2)}

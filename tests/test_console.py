@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hiercal import _console
+from hiercal import Result, _console
+from hiercal.studies._manifest import made_of
 from hiercal.studies._mixing import check, errors, mixing, outcome, said
 from hiercal.studies._progress import Bars, Lines, Tally, _Clock
 
@@ -22,7 +23,8 @@ def finished(mock_study, tmp_path):
     )
     result.verdicts().to_csv(result.folder / "verdicts.csv", index=False)
     mixing(result).to_csv(result.folder / "mixing.csv", index=False)
-    return result
+    made_of(result.folder, tables=30)
+    return Result(result.folder)
 
 
 def change(result, name, **columns):

@@ -113,6 +113,10 @@ def judge(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> Finding:
         return claim.judge(tables)
     except NotMeasured as missing:
         return Finding("undecided", nan, nan, nan, nan, "", f"Not measured: {missing}.")
+    except KeyError as missing:
+        # tables that an earlier version made have other columns
+        remark = f"Not measured: there is no table or column {missing}; run the study again."
+        return Finding("undecided", nan, nan, nan, nan, "", remark)
 
 
 def errors_of(parts: int) -> float:

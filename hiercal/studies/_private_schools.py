@@ -47,7 +47,7 @@ class Regression:
     >>> x = np.column_stack([np.ones(12), story.x])
     >>> found = Regression(story.observed["y"][None], np.array(story.sigma), x, (20.0, 10.0))
     >>> found.coefficient_mean.round(3)
-    array([[9.252, 1.98 ]])
+    array([[10.442,  1.983]])
     """
 
     def __init__(

@@ -56,13 +56,14 @@ def test_rows_share_their_axes_and_all_are_labelled(axes):
         assert row[0].get_xlim() == row[1].get_xlim()
         assert row[0].get_ylim() == row[1].get_ylim()
         assert row[0].get_ylabel() == "effect"
-        assert [a.get_xlabel() for a in row] == ["scale", "scale"]
+        assert [a.get_xlabel() for a in row] == ["scale (log scale)"] * 2
         assert [a.get_xscale() for a in row] == ["log", "log"]
 
 
-def test_logarithm_of_the_scale_is_refused():
-    with pytest.raises(ValueError, match="pass the scale itself, not its logarithm"):
-        funnel([[panel(1, scale=np.array([1.0, -1.0] * 100))]], ["simulated"])
+def test_a_scale_that_may_be_negative_has_a_linear_axis():
+    draws = [[panel(1, scale=np.array([1.0, -1.0] * 100))]]
+    (axes,) = funnel(draws, ["simulated"], scale_label="scale").axes
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("linear", "scale")
 
 
 @pytest.mark.parametrize(

@@ -162,3 +162,6 @@ def test_what_was_not_measured_is_undecided_and_says_so():
     found = judge(claim, tables)
     assert found.verdict == "undecided"
     assert found.remark == "Not measured: 0 rows have target = 0.9."
+    claim = Claim("C2", "L1", "It is.", "If so.", lambda t: t["bias"]["of an earlier version"])
+    assert judge(claim, tables).verdict == "undecided"
+    assert "'of an earlier version'; run the study again" in judge(claim, tables).remark

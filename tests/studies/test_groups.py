@@ -117,7 +117,7 @@ def test_tables_and_figures_are_made(summary):
     assert {"groups.csv", "group_ranks.parquet", "verdicts.csv", "coverage.csv"} <= written
     assert (summary.folder / "figures" / "group_ranks.png").exists()
     assert set(summary.verdicts()["verdict"]) == {"calibrated"}
-    assert len(summary.coverage()) == 7 * 4
+    assert len(summary.coverage()) == 9 * 4
     [row] = summary.groups().to_dict("records")
     assert (row["n"], row["n_failed"], row["n_groups"]) == (N, 0, 200)
     assert row["p"] == row["p_holm"] > 1e-3

@@ -41,7 +41,7 @@ def result(tmp_path_factory):
 def test_records_are_tidy_and_those_of_the_file(result):
     records = result.records
     assert set(records) >= COLUMNS
-    assert len(records) == 2 * 150 * 8
+    assert len(records) == 2 * 150 * 10
     assert not records.duplicated(["arm", "simulation", "quantity"]).any()
     assert records["rank"].between(0, 99).all()
     pd.testing.assert_frame_equal(records, pd.read_parquet(result.folder / "records.parquet"))
@@ -54,7 +54,7 @@ def test_arms_meet_the_same_truths(result):
 
 def test_verdicts_have_a_row_for_each_arm_and_quantity(result):
     verdicts = result.verdicts()
-    assert len(verdicts) == 2 * 8
+    assert len(verdicts) == 2 * 10
     assert set(verdicts) >= {"arm", "quantity", "p_ecdf", "p_smooth", "p", "p_holm", "verdict"}
     assert set(verdicts) >= {"detectable_shift", "detectable_scale", "reason"}
     assert set(verdicts["verdict"]) == {"calibrated"}
