@@ -21,7 +21,7 @@ def test_tables_and_figures_of_a_small_run(tmp_path):
     verdicts = tables["verdicts"]
     assert set(verdicts["n_schools"]) == {3, 5}
     assert (verdicts["n"] + verdicts["n_failed"] == 40).all()
-    assert len(verdicts) == 2 * 2 * 7
+    assert len(verdicts) == 2 * 2 * 9
     strata = tables["strata"]
     assert len(strata) == 2 * 2 * 4
     assert (strata.groupby(["n_schools", "by"])["n"].sum() == 40).all()

@@ -83,7 +83,7 @@ def test_a_run_writes_tables_report_and_figure(tmp_path, monkeypatch):
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"comparison.csv", "data.csv", "hypotheses.csv", "sampling.csv", "chapter.md"}
     text = (tmp_path / "chapter.md").read_text()
-    assert "| lambda[E] | hdi saved |" in text
+    assert r"| lambda\[E\] | hdi saved |" in text
     assert "the printed data are not the code's" in text
     assert (tmp_path / "figures" / "chapter.png").stat().st_size > 10_000
     judged = tables["claims"].set_index("claim")

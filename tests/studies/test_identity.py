@@ -243,7 +243,7 @@ def test_a_run_killed_while_it_exports_shows_no_old_verdicts(folder):
         "import os, signal\n"
         "from hiercal.cli import main\n"
         "from hiercal.studies import _calibration\n"
-        "_calibration.tables = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "_calibration.table_makers = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"main(['run', {str(folder / 'study.toml')!r}, '--out', {str(out)!r}, '--workers', '0'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
