@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from hiercal.studies.chapter import Example
+    from hiercal.studies._chapter_examples import Example
 
 ROW, TITLE, TOP, BOTTOM = 0.19, 0.3, 0.3, 0.42
 """Inches of a row of the figure, a panel's title, and the margins."""
