@@ -2,6 +2,7 @@
 
 import pytest
 
+import hiercal
 from hiercal import Fitter, Story, catalogue, fitter, story
 
 
@@ -14,6 +15,11 @@ def test_every_name_makes_what_it_says():
         assert fitter(name).name == name
     for name in catalogue.names("studies"):
         assert catalogue.module("studies", name).__doc__
+
+
+@pytest.mark.parametrize("name", hiercal.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(hiercal, name).__name__ in (name, "Callable")
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,17 @@ def test_wrong_named_studies_say_why(config, text, message):
 @pytest.mark.parametrize("path", sorted(Path("examples").glob("*.toml")))
 def test_every_example_is_right(path):
     assert read(path)
+
+
+def test_a_relative_path_is_from_the_file_and_not_from_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "design").mkdir()
+    (tmp_path / "design" / "mine.py").write_text(
+        "from hiercal.simulators.eight_schools import EightSchools\n\n\n"
+        "class Mine(EightSchools):\n    name = 'mine'\n"
+    )
+    path = tmp_path / "design" / "run.toml"
+    path.write_text('stories = [{ name = "mine.py:Mine" }]\nfitters = [{ name = "exact" }]\n')
+    monkeypatch.chdir(tmp_path)
+    assert read(path).stories[0].name == "mine"
+    (tmp_path / "mine.py").write_text("raise RuntimeError('the wrong file')\n")
+    assert read(path).stories[0].name == "mine"

@@ -103,6 +103,8 @@ class Calibration(Experiment):
         table = tables.get("strata")  # none without an arm that has tau
         of = {"truth": "quarter of the true tau", "data": "quarter of the exact mean of tau"}
         effects = tables["effects"]
+        if effects.empty:
+            return {}  # nothing has been fitted twice, so there is no standard error to show
         pooled_effects = sweep(
             effects.assign(
                 series=effects["arm"].str.partition("/")[2],

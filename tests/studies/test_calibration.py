@@ -1,6 +1,7 @@
 """The calibration study: its design, and the tables of a small run."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hiercal import experiment
@@ -32,6 +33,25 @@ def test_tables_and_figures_of_a_small_run(tmp_path):
         "strata-data",
         "strata-truth",
     }
+
+
+def test_models_without_tau_have_tables_and_one_figure(tmp_path):
+    study = experiment(
+        "calibration",
+        simulations=20,
+        groups=(3,),
+        libraries=("numpyro",),
+        models=("no_pooling", "complete_pooling"),
+    )
+    tables = _experiment.run(study, tmp_path, workers=0, progress=False, say=lambda _: None)
+    arms = {f"eight_schools/numpyro-{model}" for model in ("no_pooling", "complete_pooling")}
+    assert arms < set(tables["verdicts"]["arm"])
+    assert set(tables["effects"]["arm"]) == set(tables["verdicts"]["arm"])
+    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == {"effects"}
+
+
+def test_a_study_without_a_completed_fit_has_no_figures():
+    assert experiment("calibration").figures({"effects": pd.DataFrame()}) == {}
 
 
 @pytest.mark.parametrize(
