@@ -184,7 +184,7 @@ def show_result(result: Result, every: bool = False) -> None:
     if not_made.exists():
         for row in pd.read_csv(not_made).to_dict("records"):
             out.print(f"{row['name']} could not be made: {row['why']}", markup=False)
-    for sentence in manifest.get("unseen", ()):
+    for sentence in (*manifest.get("unseen", ()), *_not_uniform(manifest["study"])):
         out.print(sentence, markup=False)
     out.print(
         f"Family-wise level 5 % over {family} {'quantity' if family == 1 else 'quantities'} of all "
@@ -192,6 +192,21 @@ def show_result(result: Result, every: bool = False) -> None:
         "evidence against: errors smaller than the detectable ones may be there.\n"
         f"All numbers and figures: {result.folder}"
     )
+
+
+def _not_uniform(study: dict[str, Any]) -> list[str]:
+    """What makes ranks miss uniformity by design, a sentence each."""
+    given = {
+        f"{each['name']} with {', '.join(f'{k} = {v:g}' for k, v in each['given'].items())}"
+        for each in study["stories"]
+        if each.get("given")
+    }
+    assumed = sorted({each["name"] for each in study["fitters"] if each.get("assume")})
+    end = "are not uniform even for the exact posterior; compare arms with it (bias.csv) instead."
+    return [
+        *(f"Ranks of {story} given {end}" for story in sorted(given)),
+        *(f"Ranks of {name} under other assumptions than the story's {end}" for name in assumed),
+    ]
 
 
 def _show_errors(out: Console, result: Result) -> None:
@@ -313,6 +328,7 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
         "diverged",
         "ESS < L",
         numeric=True,
+        widths=WIDTHS,
     )
     for arm, rows in verdicts.groupby("arm", sort=False):
         quoted = rows.assign(quoted=[_quoted(row) for row in rows.to_dict("records")])
@@ -357,7 +373,7 @@ def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
     if "shared_shift" not in verdicts:  # of an earlier version
         return
     arms: dict[tuple[str, str], list[str]] = {}
-    for arm, rows in verdicts.groupby("arm", sort=False):
+    for arm, rows in verdicts[(verdicts["n"] > 0).to_numpy()].groupby("arm", sort=False):
         alone, shared = (
             words.detectable(rows[f"{kind}_shift"].max(), rows[f"{kind}_scale"].max())
             for kind in ("detectable", "shared")
@@ -369,7 +385,8 @@ def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
 
 
 def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
-    table = _table(title, "arm", "quantity", "verdict", "p ECDF", "p smooth", "p (Holm)", "why")
+    names = ("arm", "quantity", "verdict", "p ECDF", "p smooth", "p (Holm)", "why")
+    table = _table(title, *names, widths={"why": 30})
     for row in verdicts.to_dict("records"):
         table.add_row(
             row["arm"],
@@ -403,7 +420,12 @@ def _bias_table(bias: pd.DataFrame) -> Table:
     return table
 
 
-def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
+def _table(
+    title: str | None,
+    *columns: str,
+    numeric: bool = False,
+    widths: Mapping[str, int] | None = None,
+) -> Table:
     from rich.box import SIMPLE_HEAD
 
     table = Table(
@@ -416,7 +438,7 @@ def _table(title: str | None, *columns: str, numeric: bool = False) -> Table:
             column,
             justify="left" if i == 0 or words or not numeric else "right",
             overflow="fold",
-            min_width=WIDTHS.get(column),
+            min_width=(widths or {}).get(column),
             max_width=WIDEST.get(column),
         )
     return table

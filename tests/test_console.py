@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hiercal import Result, _console
+from hiercal import Result, Study, _console, fitter, story
 from hiercal.studies._manifest import made_of
 from hiercal.studies._mixing import check, errors, mixing, outcome, said
 from hiercal.studies._progress import Bars, Lines, Tally, _Clock
@@ -94,6 +94,36 @@ def test_shares_counts_and_what_cannot_be_detected(finished, capsys):
     assert text.count("< 1 %") == 2
     assert "alone a shift of more than 5 posterior sd" in " ".join(text.split())
     assert "inf" not in text.partition("worst: the")[0]
+
+
+def test_why_a_quantity_is_not_calibrated_is_whole_beside_a_long_name(finished, capsys):
+    path = finished.folder / "verdicts.csv"
+    why = "the verdict turns on 19 failed fits, at a family-wise level of 0.05"
+    changed = {"verdict": "inconclusive", "reason": why, "arm": "story/" + 40 * "x"}
+    pd.read_csv(path).assign(**changed).to_csv(path, index=False)
+    (finished.folder / "mixing.csv").unlink()
+    _console.show_result(finished)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(word in shown for word in why.split())
+
+
+def test_an_arm_without_a_completed_fit_finds_nothing(finished, capsys):
+    path = finished.folder / "verdicts.csv"
+    pd.read_csv(path).assign(n=0).to_csv(path, index=False)
+    _console.show_result(finished)
+    assert "found with probability" not in capsys.readouterr().out
+
+
+def test_ranks_that_are_not_uniform_by_design_are_said_to_be(tmp_path, capsys):
+    study = Study(
+        stories=[story("eight_schools", given={"tau": 2.0})],
+        fitters=[fitter("exact"), fitter("exact", assume={"tau_scale": 50.0})],
+        simulations=20,
+    )
+    _console.show_result(study.run(tmp_path, workers=0, progress=False))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Ranks of eight_schools with tau = 2 given are not uniform even for the exact" in shown
+    assert "Ranks of exact under other assumptions than the story's are not uniform" in shown
 
 
 def test_warnings_are_told_apart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import inspect
 import os
 import platform
@@ -40,6 +42,7 @@ NOT_OF_FITS = frozenset(
 NOT_OF_STUDIES = frozenset(
     {"hiercal.studies._engine", "hiercal.studies._identity", "hiercal.studies._manifest"}
 )
+LONGEST_PATH = 255
 PLUMBING = {"platformdirs", "pyarrow"}
 """Packages that find or hand over data and compute nothing."""
 
@@ -150,9 +153,32 @@ def _typed(cls: type) -> File:
 def _named(files: Iterable[File]) -> dict[str, str]:
     """Hash of each file: modules of packages by dotted name, a user's by path."""
     each = list(files)
-    folders = {file.root.folder for file in each if not file.root.package}
-    common = os.path.commonpath(folders) if folders else ""
-    return dict(sorted((_name(file, common), file.code) for file in each))
+    own = [file for file in each if not file.root.package]
+    common = os.path.commonpath({file.root.folder for file in own}) if own else ""
+    data = {path: text for file in own for path, text in named_files(file).items()}
+    return dict(sorted(data.items())) | dict(
+        sorted((_name(file, common), file.code) for file in each)
+    )
+
+
+def named_files(file: File) -> dict[str, str]:
+    """SHA-256 of files that exist under a name written out in a user's source: the data it reads.
+
+    A name that the code puts together is not seen.
+    """
+    names = {
+        node.value
+        for node in ast.walk(ast.parse(file.text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    found = {}
+    for name in sorted(names):
+        for path in (file.path.parent / name, Path(name)):
+            # an empty name is the folder, and one with a line break or a NUL is no file's
+            if name.isprintable() and len(name) < LONGEST_PATH and path.is_file():
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                break
+    return {name: code for name, code in found.items() if not name.endswith(".py")}
 
 
 def _name(file: File, common: str) -> str:

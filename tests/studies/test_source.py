@@ -114,6 +114,25 @@ def test_exactly_the_file_that_changed_is_named(folder, name, old, new):
     assert before.describe() == described, "it still runs what was loaded"
 
 
+def test_data_that_a_file_names_count_like_its_code(tmp_path):
+    (tmp_path / "scale.csv").write_text("1.0\n")
+    (tmp_path / "mine.py").write_text(
+        "from pathlib import Path\n\n"
+        "from hiercal.simulators.eight_schools import EightSchools\n\n"
+        "SCALE = float((Path(__file__).parent / 'scale.csv').read_text())\n\n\n"
+        "class Mine(EightSchools):\n    name = 'mine'\n"
+    )
+
+    def identity():
+        stories = [story(f"{tmp_path}/mine.py:Mine")]
+        return _identity.of_study(stories, [fitter("exact")])
+
+    before = identity()
+    assert _identity.changed(before, identity()) == []
+    (tmp_path / "scale.csv").write_text("50.0\n")
+    assert _identity.changed(before, identity()) == ["scale.csv changed"]
+
+
 def test_a_changed_version_is_told(folder, monkeypatch):
     before = study(folder).describe()
     real = _identity.version_of
