@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from hiercal import Fitter, Study, fitter, story
+import hiercal
+from hiercal import Fitter, Run, Where, fitter, story
 
 N_GROUPS, SIMULATIONS, DRAWS = 5_000, 20, 1_000
 FITTERS: dict[str, Fitter] = {
@@ -51,7 +52,7 @@ class Workers(threading.Thread):
 
 def measure(name: str, groups: str, n_groups: int) -> None:
     """Run and export a study; print the peaks of this process and of the worker, and the size."""
-    study = Study(
+    design = Run(
         stories=(story("eight_schools", sigma=(10.0,) * n_groups),),
         fitters=(FITTERS[name],),
         simulations=SIMULATIONS,
@@ -60,7 +61,7 @@ def measure(name: str, groups: str, n_groups: int) -> None:
     workers = Workers()
     with tempfile.TemporaryDirectory() as out:
         workers.start()
-        study.run(out, workers=1, progress=False)
+        hiercal.run(design, out, where=Where(1), progress=False)
         workers.over.set()
         workers.join()
         size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())

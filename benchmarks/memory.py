@@ -8,21 +8,22 @@ import subprocess
 import sys
 import tempfile
 
-from hiercal import Study, fitter, story
+import hiercal
+from hiercal import Run, Where, fitter, story
 
 
 def peak(simulations: int) -> float:
-    """Peak resident memory in MiB of a process that runs and exports the study."""
+    """Peak resident memory in MiB of a process that fits and exports a run."""
     command = [sys.executable, __file__, str(simulations)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def run(simulations: int) -> float:
-    study = Study(
+    design = Run(
         stories=(story("eight_schools"),), fitters=(fitter("exact"),), simulations=simulations
     )
     with tempfile.TemporaryDirectory() as out:
-        study.run(out, workers=2, progress=False)
+        hiercal.run(design, out, where=Where(2), progress=False)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

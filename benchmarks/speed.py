@@ -13,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 
-from hiercal import Study, fitter, story
-from hiercal.studies._fits import Settings, simulate
-from hiercal.studies._journal import Journal
+from hiercal import Run, Where, fitter, simulate, story
+from hiercal.runs.engine import fitted
+from hiercal.runs.journal import Journal
 
 OPTIONS = {"model": "noncentred", "draws": 500, "tune": 500, "target_accept": 0.9}
 FITS, BARE, SIMUK = 4000, 1000, 12
@@ -36,12 +37,12 @@ def harness(name: str) -> tuple[float, float]:
         add(journal, arm, records)
         arrivals.append((time.perf_counter(), len(records)))
 
-    study = Study(
+    design = Run(
         stories=(story("eight_schools"),), fitters=(fitter(name, **OPTIONS),), simulations=FITS
     )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as out, mock.patch.object(Journal, "add", timed):
-        study.run(out, workers=2, progress=False, export=False)
+        fitted(design, Path(out), where=Where(2), progress=False)
     times = np.array([when for when, _ in arrivals])
     done = np.cumsum([n for _, n in arrivals])
     warm = int(np.searchsorted(done, FITS // 10))
@@ -55,9 +56,9 @@ def bare(name: str) -> float:
 
 
 def bare_loop(name: str) -> float:
-    one, settings = story("eight_schools"), Settings(0, 99, 0.89)
+    one = story("eight_schools")
     refit = fitter(name, **OPTIONS).prepare(one)
-    data = [simulate(one, settings, i).data for i in range(BARE)]
+    data = [simulate(0, one, i).data for i in range(BARE)]
     refit(data[0], 0)
     start = time.perf_counter()
     for i, each in enumerate(data):

@@ -34,8 +34,9 @@ import numpy as np
 import pandas as pd
 
 from hiercal import catalogue, fitter, story
-from hiercal.studies import _fits
-from hiercal.studies._study import Arm
+from hiercal.runs.batches import AT_ONCE, fit_batch
+from hiercal.runs.fit import fit, prepared, sampler_seed, simulate
+from hiercal.runs.run import Arm, Recording
 
 OPTIONS = {"draws": 500, "tune": 500, "target_accept": 0.9}
 FITTERS = {"numpyro": ("jax", "numpyro"), "pymc": ("pymc", "nutpie", "numba")}
@@ -58,31 +59,31 @@ def measure(story_name: str, model: str, fitter_name: str, cache: str) -> Iterat
         importlib.import_module(package)
     yield {"import_s": seconds() - start}
     one = story(story_name)
-    arm = Arm(one, fitter(fitter_name, model=model, **OPTIONS), f"{story_name}/{model}")
-    settings = _fits.Settings(0, 99, 0.89)
-    data = _fits.simulate(one, settings, 0).data
+    sampler = fitter(fitter_name, model=model, **OPTIONS)
+    arm, recording = Arm(one, sampler, story_name, model), Recording(seed=0)
+    data = simulate(0, one, 0).data
     start = seconds()
-    refit = _fits._refit(arm)
-    _fits.fit_data(arm, data, 0)
+    refit = prepared(one, sampler)
+    fit(one, sampler, data, 0)
     yield {f"{cache}_s": seconds() - start}
     if cache == "cold":
         return
     start = seconds()
-    _fits.fit_batch(arm, settings, [0])  # warms ranking too
-    block = int(np.clip(BLOCK / (seconds() - start), 1, _fits.TOGETHER))
+    fit_batch(arm, recording, [0])  # warms ranking too
+    block = int(np.clip(BLOCK / (seconds() - start), 1, AT_ONCE))
     bare, ratios, records = [], [], []
     start = seconds()
     for pair in range(PAIRS[1]):
         if pair >= PAIRS[0] and pair % 2 == 0 and seconds() - start > BUDGET:
             break
         simulations = range(pair * block, (pair + 1) * block)
-        drawn = [_fits.simulate(one, settings, i).data for i in simulations]
-        seeds = [_fits.sampler_seed(arm, settings, i) for i in simulations]
+        drawn = [simulate(0, one, i).data for i in simulations]
+        seeds = [sampler_seed(0, one, sampler, i) for i in simulations]
         ours, each = 0.0, []
         for kind in ("bare", "hiercal") if pair % 2 else ("hiercal", "bare"):
             begun = seconds()
             if kind == "hiercal":
-                records += _fits.fit_batch(arm, settings, simulations)[0]
+                records += fit_batch(arm, recording, simulations)[0]
                 ours = seconds() - begun
                 continue
             for data, seed in zip(drawn, seeds, strict=True):

@@ -16,8 +16,8 @@ import time
 import numpy as np
 
 from hiercal import fitter, story
+from hiercal.exact.dirichlet import dirichlet
 from hiercal.sbc.efficiency import diagnostics
-from hiercal.simulators._dirichlet import dirichlet
 
 ALPHAS, RESPONDENTS = (0.3, 1.5, 8.0, 100.0), (5, 45, 500)
 MODELS = ("centred", "noncentred", "collapsed")

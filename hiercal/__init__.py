@@ -6,51 +6,65 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hiercal.catalogue import experiment as experiment
     from hiercal.catalogue import fitter as fitter
     from hiercal.catalogue import story as story
+    from hiercal.catalogue import study as study
+    from hiercal.exact.posterior import Posterior as Posterior
     from hiercal.fitters import Fit as Fit
     from hiercal.fitters import Fitter as Fitter
     from hiercal.fitters import Refit as Refit
-    from hiercal.simulators import Reference as Reference
+    from hiercal.runs.executors import Where as Where
+    from hiercal.runs.fit import fit as fit
+    from hiercal.runs.fit import simulate as simulate
+    from hiercal.runs.result import Result as Result
+    from hiercal.runs.run import Run as Run
     from hiercal.simulators import Simulation as Simulation
     from hiercal.simulators import Story as Story
-    from hiercal.studies import Experiment as Experiment
-    from hiercal.studies import Result as Result
     from hiercal.studies import Study as Study
+    from hiercal.tables.export import run as run
 
 _HOMES = {
-    "Experiment": "hiercal.studies",
     "Fit": "hiercal.fitters",
     "Fitter": "hiercal.fitters",
-    "Reference": "hiercal.simulators",
+    "Posterior": "hiercal.exact.posterior",
     "Refit": "hiercal.fitters",
-    "Result": "hiercal.studies",
+    "Result": "hiercal.runs.result",
+    "Run": "hiercal.runs.run",
     "Simulation": "hiercal.simulators",
     "Story": "hiercal.simulators",
     "Study": "hiercal.studies",
-    "experiment": "hiercal.catalogue",
+    "Where": "hiercal.runs.executors",
+    "fit": "hiercal.runs.fit",
     "fitter": "hiercal.catalogue",
+    "run": "hiercal.tables.export",
+    "simulate": "hiercal.runs.fit",
     "story": "hiercal.catalogue",
+    "study": "hiercal.catalogue",
 }
 
 __all__ = [
-    "Experiment",
     "Fit",
     "Fitter",
-    "Reference",
+    "Posterior",
     "Refit",
     "Result",
+    "Run",
     "Simulation",
     "Story",
     "Study",
-    "experiment",
+    "Where",
+    "fit",
     "fitter",
+    "run",
+    "simulate",
     "story",
+    "study",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("plots", "tables"):
+        return import_module(f"hiercal.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

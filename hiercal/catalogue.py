@@ -7,25 +7,25 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+from hiercal.errors import UnknownName
 from hiercal.fitters import Fitter
+from hiercal.fitters._function import FunctionFitter
+from hiercal.runs import user_files
 from hiercal.simulators import Story
-from hiercal.studies import _user_files
-from hiercal.studies._experiment import Experiment
+from hiercal.studies import Study
 
 ROOMS = {"stories": "simulators", "fitters": "fitters", "studies": "studies"}
 """Kind of thing and the subpackage that holds it."""
-
-
-class UnknownName(ValueError):
-    """A name that the catalogue does not hold; the message says what is close."""
+SINGULAR = {"stories": "story", "fitters": "fitter", "studies": "study"}
 
 
 def names(kind: str) -> list[str]:
-    """Names of one kind: the public modules of its room."""
+    """Names of one kind: the public modules, or folders, of its room."""
     package = importlib.import_module(f"hiercal.{ROOMS[kind]}")
     return sorted(
         m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")
@@ -35,23 +35,29 @@ def names(kind: str) -> list[str]:
 def module(kind: str, name: str) -> ModuleType:
     """The module of a name, or an `UnknownName` with the nearest ones."""
     if name not in names(kind):
-        raise UnknownName(unknown(f"{kind} name", name, names(kind)))
-    return importlib.import_module(f"hiercal.{ROOMS[kind]}.{name}")
+        raise UnknownName(unknown(SINGULAR[kind], name, names(kind)))
+    return importlib.import_module(_home(kind, name))
+
+
+def _home(kind: str, name: str) -> str:
+    """Module of a name; a study is a folder."""
+    return f"hiercal.{ROOMS[kind]}.{name}{'.study' if kind == 'studies' else ''}"
 
 
 def story_class(name: str) -> type[Story]:
     """The class of a story."""
-    return _find("stories", Story, name)
+    return _class("stories", Story, name)
 
 
 def fitter_class(name: str) -> type[Fitter]:
-    """The class of a fitter."""
-    return _find("fitters", Fitter, name)
+    """The class of a fitter; that of functions for one that is a function in a file."""
+    code = _find("fitters", Fitter, name)
+    return code if isinstance(code, type) else FunctionFitter
 
 
-def experiment_class(name: str) -> type[Experiment]:
+def study_class(name: str) -> type[Study]:
     """The class of a study."""
-    return _find("studies", Experiment, name)
+    return _class("studies", Study, name)
 
 
 def story(name: str, **options: Any) -> Story:
@@ -79,16 +85,19 @@ def story(name: str, **options: Any) -> Story:
     return _build(story_class(name), name, options)
 
 
-def fitter(name: str, **options: Any) -> Fitter:
+def fitter(name: str | Callable[..., Any], **options: Any) -> Fitter:
     """Make a fitter.
 
     Parameters
     ----------
-    name : str
-        A name of ``hiercal list fitters``, or ``file.py:Class`` for a fitter of your own. The file
-        is read anew if it, or one beside it that it imports, has changed.
+    name : str or function
+        A name of ``hiercal list fitters``, or ``file.py:Class`` for a fitter of your own, or a
+        function, itself or as ``file.py:function``: it takes the data and a seed, and returns
+        draws by name, (n_chains, n_draws, *dims) or (n_draws, *dims). The file is read anew if it,
+        or one beside it that it imports, has changed.
     options
-        The fitter's fields.
+        The fitter's fields; of a function ``chains`` and ``draws``, which are learned from its
+        first fit if left out.
 
     Raises
     ------
@@ -101,10 +110,13 @@ def fitter(name: str, **options: Any) -> Fitter:
     >>> fitter("numpyro", model="centred", target_accept=0.9).label
     'numpyro-centred'
     """
-    return _build(fitter_class(name), name, options)
+    code = _find("fitters", Fitter, name) if isinstance(name, str) else name
+    if isinstance(code, type) and issubclass(code, Fitter):
+        return _build(code, str(name), options)
+    return _build(FunctionFitter, getattr(code, "__name__", str(name)), options, function=code)
 
 
-def experiment(name: str, *, quick: bool = False, **options: Any) -> Experiment:
+def study(name: str, *, quick: bool = False, **options: Any) -> Study:
     """Make one of the named studies.
 
     Parameters
@@ -123,11 +135,11 @@ def experiment(name: str, *, quick: bool = False, **options: Any) -> Experiment:
 
     Examples
     --------
-    >>> from hiercal import experiment
-    >>> experiment("funnel", simulations=50).simulations
+    >>> from hiercal import study
+    >>> study("funnel", simulations=50).simulations
     50
     """
-    cls = experiment_class(name)
+    cls = study_class(name)
     return _build(cls, name, (dict(cls.quick) if quick else {}) | options)
 
 
@@ -138,21 +150,28 @@ def unknown(what: str, got: str, valid: list[str]) -> str:
     return f"unknown {what} {got!r}; {hint}valid: {', '.join(valid)}"
 
 
-def _find[T](kind: str, base: type[T], name: str) -> type[T]:
+def _class[T](kind: str, base: type[T], name: str) -> type[T]:
+    cls = _find(kind, base, name)
+    assert isinstance(cls, type)
+    return cls
+
+
+def _find[T](kind: str, base: type[T], name: str) -> type[T] | FunctionType:
+    """The class of a name; or, among fitters, a function of a user's file."""
     if ":" in name:
         return _from_file(kind, base, name)
-    found = [
+    classes = [
         value
         for value in vars(module(kind, name)).values()
         if inspect.isclass(value)
         and issubclass(value, base)
-        and value.__module__ == f"hiercal.{ROOMS[kind]}.{name}"
+        and value.__module__ == _home(kind, name)
     ]
-    (cls,) = found
+    (cls,) = classes
     return cls
 
 
-def _from_file[T](kind: str, base: type[T], reference: str) -> type[T]:
+def _from_file[T](kind: str, base: type[T], reference: str) -> type[T] | FunctionType:
     path_text, _, attribute = reference.rpartition(":")
     path = Path(path_text)
     if not path.is_file():
@@ -161,25 +180,32 @@ def _from_file[T](kind: str, base: type[T], reference: str) -> type[T]:
             f"{', '.join(names(kind))}"
         )
     try:
-        loaded = _user_files.load(path)
+        loaded = user_files.load(path)
     except SyntaxError as error:
         raise UnknownName(f"{path_text} is not Python: {error}") from None
-    cls = getattr(loaded, attribute, None)
-    if not (inspect.isclass(cls) and issubclass(cls, base)):
-        classes = [n for n, v in vars(loaded).items() if inspect.isclass(v) and issubclass(v, base)]
-        raise UnknownName(unknown(f"{base.__name__} in {path_text}", attribute, classes))
-    return cls
+
+    def fits(value: Any) -> bool:
+        if kind == "fitters" and isinstance(value, FunctionType):
+            return value.__module__ == loaded.__name__
+        return inspect.isclass(value) and issubclass(value, base)
+
+    code = getattr(loaded, attribute, None)
+    if code is None or not fits(code):
+        valid = [name for name, value in vars(loaded).items() if fits(value)]
+        raise UnknownName(unknown(f"{base.__name__} in {path_text}", attribute, valid))
+    return code
 
 
-def _build[T](cls: type[T], name: str, options: dict[str, Any]) -> T:
+def _build[T](cls: type[T], name: str, options: dict[str, Any], **fixed: Any) -> T:
     import pydantic
 
-    valid = [field.name for field in dataclasses.fields(cls)]  # ty: ignore[invalid-argument-type]
+    fields = [field.name for field in dataclasses.fields(cls)]  # ty: ignore[invalid-argument-type]
+    valid = [field for field in fields if field not in fixed]
     for option in options:
         if option not in valid:
             raise UnknownName(unknown(f"option of {name}", option, valid))
     try:
-        return pydantic.TypeAdapter(cls).validate_python(options)
+        return pydantic.TypeAdapter(cls).validate_python(options | fixed)
     except pydantic.ValidationError as error:
         raise ValueError("; ".join(problem(e, name) for e in error.errors())) from None
 

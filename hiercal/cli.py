@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hiercal.studies import Experiment, Study
+    from hiercal.runs.run import Run
+    from hiercal.studies import Study
 
 EXAMPLE = """
 \b
@@ -37,11 +38,11 @@ def main() -> None:
 
     hiercal simulates known truths from a hierarchical story, refits the data with PyMC and NumPyro,
     ranks each truth among the posterior draws (simulation-based calibration), and says what is
-    calibrated, what is not, and what error the study was large enough to see.
+    calibrated, what is not, and what error the run was large enough to see.
     """
 
 
-@main.command("list")
+@main.command("list", short_help="List stories, fitters and studies.")
 @click.argument("kind", required=False, type=click.Choice(["stories", "fitters", "studies"]))
 @click.option(
     "--table",
@@ -57,17 +58,17 @@ def main() -> None:
 )
 def list_(kind: str | None, table: bool, results: Path) -> None:
     """List stories, fitters and studies, with their options and defaults."""
-    from hiercal import _console, catalogue
+    from hiercal import catalogue, listing
 
     if table:
         if kind != "stories":
             _fail("--table is of the stories: hiercal list stories --table", 2)
-        _console.show_story_table(catalogue.names("stories"), results)
+        listing.show_story_table(catalogue.names("stories"), results)
         return
-    _console.show_catalogue([kind] if kind else ["stories", "fitters", "studies"])
+    listing.show_catalogue([kind] if kind else ["stories", "fitters", "studies"])
 
 
-@main.command()
+@main.command(short_help="Run a file or a named study; goes on where it was left.")
 @click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))
 @click.option(
     "--simulations",
@@ -75,7 +76,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     help="Simulated data sets; more extends a run. Looking at the verdict after each "
     "extension raises more false alarms than the stated 5 %: 12 % with five looks at a quantity.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Seed of the whole study.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of everything.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -118,7 +119,7 @@ def run(
     quick: bool,
     fresh: bool,
 ) -> None:
-    """Run the study in CONFIG; the same command goes on with an interrupted run.
+    """Run what CONFIG says; the same command goes on with an interrupted run.
 
     A file.py:Class in CONFIG is looked for from CONFIG's folder. A run that was made by other code
     or other versions of its packages is refused with what changed, so that no result is that of
@@ -134,46 +135,49 @@ def run(
     with --check 3; 2 on a mistake in the command or the file, and when the folder holds
     something else; 130 when interrupted.
     """
-    from hiercal import _console
-    from hiercal.config import ConfigError, read
-    from hiercal.studies import Experiment
-    from hiercal.studies._engine import RunError
-    from hiercal.studies._experiment import run as run_experiment
-    from hiercal.studies._journal import JournalError
-    from hiercal.studies._mixing import NOT_DECIDED
-    from hiercal.studies._mixing import check as checked
+    from hiercal import console
+    from hiercal.config import read
+    from hiercal.errors import ConfigError, JournalError, RunError
+    from hiercal.runs.executors import Where
+    from hiercal.runs.interrupts import listen
+    from hiercal.studies import Study
+    from hiercal.studies._study import run as run_study
+    from hiercal.tables.export import run as run_run
+    from hiercal.tables.mixing import NOT_DECIDED
+    from hiercal.tables.mixing import check as checked
 
     if allow_inconclusive and not check:
         _fail("--allow-inconclusive goes with --check", 2)
     try:
-        study = read(config, quick=quick, simulations=simulations, seed=seed)
+        wanted = read(config, quick=quick, simulations=simulations, seed=seed)
     except ConfigError as error:
         _fail(str(error), 2)
-    name = config.stem if isinstance(study, Experiment) and config.suffix == ".toml" else study.name
+    name = config.stem if isinstance(wanted, Study) and config.suffix == ".toml" else wanted.name
     folder = out or Path("results") / (f"{name}-quick" if quick else name)
-    _interrupt_on_termination()
-    where: Any = {"workers": workers, "scheduler": scheduler, "scheduler_file": scheduler_file}
-    where |= {"fresh": fresh, "given": config}
+    listen()
     try:
-        if isinstance(study, Experiment):
-            tables = run_experiment(study, folder, say=click.echo, **where)
-            failing = _console.show_tables(tables, folder)
+        where = Where(workers, scheduler, scheduler_file)
+        if isinstance(wanted, Study):
+            tables = run_study(
+                wanted, folder, where=where, fresh=fresh, given=config, say=click.echo
+            )
+            failing = console.show_tables(tables, folder)
             if check and failing:
                 sys.exit(1)
             return
-        result = study.run(folder, **where)
+        result = run_run(wanted, folder, where=where, fresh=fresh, given=config)
     except JournalError as error:
         _fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
         _fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
-        _fail(_interrupted(study, folder), 130)
-    _console.show_result(result)
+        _fail(_interrupted(wanted, folder), 130)
+    console.show_result(result)
     if check:
         sys.exit(checked(result, allow_inconclusive))
 
 
-@main.command()
+@main.command(short_help="Test every claim of the studies; write the ledger.")
 @click.option("--quick", is_flag=True, help="Each study at a size that takes less than a minute.")
 @click.option("--only", metavar="STUDIES", help="Names of studies, with commas between them.")
 @click.option(
@@ -191,47 +195,46 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh:
     A study that is in the folder already, complete and with the same options, is not run again. If
     other code or versions made it, one line says so.
     """
-    from hiercal import _console, catalogue
-    from hiercal.studies import _ledger
-    from hiercal.studies._engine import RunError
-    from hiercal.studies._journal import JournalError
+    from hiercal import catalogue, console
+    from hiercal.errors import JournalError, RunError
+    from hiercal.runs.executors import Where
+    from hiercal.runs.interrupts import listen
+    from hiercal.studies._ledger import ledger
 
-    _interrupt_on_termination()
+    listen()
     names = only.split(",") if only else catalogue.names("studies")
     try:
-        experiments = [catalogue.experiment(name.strip(), quick=quick) for name in names]
-        table = _ledger.ledger(
-            experiments, out, quick=quick, fresh=fresh, workers=workers, say=click.echo
-        )
+        studies = [catalogue.study(name.strip(), quick=quick) for name in names]
+        table = ledger(studies, out, quick=quick, fresh=fresh, where=Where(workers), say=click.echo)
     except (JournalError, ValueError) as error:
         _fail(str(error), 2)
     except (RunError, ModuleNotFoundError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail(f"interrupted; every fit so far is in {out}. The same command goes on.", 130)
-    _console.show_claims(table)
+    console.show_claims(table)
 
 
-@main.command()
+@main.command(short_help="Print the verdicts of a finished run again.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--all", "every", is_flag=True, help="Every quantity, not only those to look at.")
 def show(folder: Path, every: bool) -> None:
     """Print the verdicts of the run in DIR again, from its files; of a named study, the claims."""
-    from hiercal import _console
-    from hiercal.studies import Result
-    from hiercal.studies._experiment import read_tables
+    from hiercal import console
+    from hiercal.runs.result import Result
+    from hiercal.studies._study import read_tables
 
     try:
         tables = read_tables(folder)
         if tables is None:
-            _console.show_result(Result(folder), every=every)
+            console.show_result(Result(folder), every=every)
         else:
-            _console.show_tables(tables, folder)
+            console.show_tables(tables, folder)
     except FileNotFoundError as error:
         _fail(str(error), 2)
 
 
-@main.command()
+@main.command(short_help="Fit real data and compare with the exact posterior.")
 @click.argument("story")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="CSV; by default the story's own real data."
@@ -245,18 +248,37 @@ def show(folder: Path, every: bool) -> None:
     "--target-accept", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def fit(story: str, data: Path | None, fitter: str, model: str | None, **options: Any) -> None:
+@click.pass_context
+def fit(
+    context: click.Context,
+    story: str,
+    data: Path | None,
+    fitter: str,
+    seed: int,
+    **options: Any,
+) -> None:
     """Fit real data with STORY's model and print the posterior beside the exact one."""
-    from hiercal import _console
-    from hiercal._real_data import fit_real_data
+    from hiercal import console
+    from hiercal.real_data import fit_real_data
 
+    usual = click.core.ParameterSource.DEFAULT
+    defaults = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is usual and value is not None
+    }
+    asked = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not usual
+    }
     try:
-        fitted = fit_real_data(story, data, fitter, {"model": model} | options)
+        fitted = fit_real_data(story, data, fitter, seed, asked, defaults)
     except (ValueError, ModuleNotFoundError, FileNotFoundError) as error:
         _fail(str(error), 2)
     if fitted.fit.error is not None:
         _fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
-    _console.show_fit(fitted)
+    console.show_fit(fitted)
 
 
 def _fail(message: str, code: int) -> Any:
@@ -264,28 +286,18 @@ def _fail(message: str, code: int) -> Any:
     sys.exit(code)
 
 
-def _interrupted(study: Study | Experiment, folder: Path) -> str:
-    from hiercal.studies import Experiment
-    from hiercal.studies._journal import Journal
+def _interrupted(wanted: Run | Study, folder: Path) -> str:
+    from hiercal.runs.journal import Journal
+    from hiercal.studies import Study
 
-    if isinstance(study, Experiment):
+    if isinstance(wanted, Study):
         return f"interrupted; every fit so far is in {folder}. The same command goes on from there."
     with Journal(folder / "journal.sqlite") as journal:
-        kept = sum(journal.tally(i, study.simulations)[0] for i in range(len(study.arms)))
-    total = study.simulations * len(study.arms)
+        kept = sum(journal.tally(i, wanted.simulations)[0] for i in range(len(wanted.arms)))
+    total = wanted.simulations * len(wanted.arms)
     return (
         f"interrupted; {kept} of {total} fits are in {folder}. The same command goes on from there."
     )
-
-
-def _interrupt_on_termination() -> None:
-    """Stop as cleanly when a batch system ends the job as on Ctrl-C."""
-    import signal
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A study from a TOML file: stories and fitters, or a named study with other options."""
+"""A run from a TOML file of stories and fitters, or a study from one that names it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hiercal import catalogue
-from hiercal.studies import Experiment, Study
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names each key that is wrong."""
+from hiercal.errors import ConfigError
+from hiercal.runs.run import Run
+from hiercal.studies import Study
 
 
 class Item(BaseModel):
@@ -26,8 +24,8 @@ class Item(BaseModel):
     name: str
 
 
-class StudyConfig(BaseModel):
-    """What a study's file may say; see `hiercal.Study` for the meaning."""
+class RunConfig(BaseModel):
+    """What a run's file may say; see `hiercal.Run` for the meaning."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,16 +40,14 @@ class StudyConfig(BaseModel):
     below: dict[str, float] = {}
 
 
-def read(
-    path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any
-) -> Study | Experiment:
-    """Read a study.
+def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any) -> Run | Study:
+    """Read a run or a study.
 
     Parameters
     ----------
     path : path
         A TOML file. With a key ``study``, the other keys are options of the study of that name in
-        the catalogue; without, they are those of a `hiercal.Study`, named after the file unless it
+        the catalogue; without, they are those of a `hiercal.Run`, named after the file unless it
         says ``name``. A ``file.py:Class`` in it is looked for from the TOML file's folder. Or a
         name in the catalogue itself, or ``file.py:Class``.
     quick : bool
@@ -66,7 +62,7 @@ def read(
     """
     changes = {key: value for key, value in overrides.items() if value is not None}
     if str(path) in catalogue.names("studies") or ".py:" in str(path):
-        return _experiment(str(path), str(path), quick, changes)
+        return _study_of(str(path), str(path), quick, changes)
     path = Path(path)
     if not path.suffix and not path.exists():
         names = catalogue.names("studies")
@@ -80,11 +76,11 @@ def read(
     content |= changes
     if "study" in content:
         name = _from(path.parent, content.pop("study"))
-        return _experiment(str(path), name, quick, content)
+        return _study_of(str(path), name, quick, content)
     if quick:
         raise ConfigError(f"{path}: --quick is of named studies; give --simulations instead")
     try:
-        return _study(StudyConfig.model_validate(content), path)
+        return _run(RunConfig.model_validate(content), path)
     except ValidationError as error:
         lines = [_problem(e) for e in error.errors()]
         raise ConfigError(f"{path}: " + f"\n{path}: ".join(lines)) from None
@@ -92,20 +88,20 @@ def read(
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _experiment(where: str, name: str, quick: bool, options: dict[str, Any]) -> Experiment:
+def _study_of(where: str, name: str, quick: bool, options: dict[str, Any]) -> Study:
     try:
-        return catalogue.experiment(name, quick=quick, **options)
+        return catalogue.study(name, quick=quick, **options)
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _study(config: StudyConfig, path: Path) -> Study:
+def _run(config: RunConfig, path: Path) -> Run:
     def made[T](make: Callable[..., T], items: list[Item]) -> list[T]:
         return [make(_from(path.parent, item.name), **(item.model_extra or {})) for item in items]
 
     stories = made(catalogue.story, config.stories)
     fitters = made(catalogue.fitter, config.fitters)
-    return Study(
+    return Run(
         stories=tuple(stories),
         fitters=tuple(fitters),
         simulations=config.simulations,
@@ -126,8 +122,8 @@ def _from(folder: Path, name: Any) -> Any:
 def _problem(error: Any) -> str:
     at = error["loc"][-1]
     if error["type"] == "extra_forbidden":
-        return catalogue.unknown("key", str(at), list(StudyConfig.model_fields))
+        return catalogue.unknown("key", str(at), list(RunConfig.model_fields))
     if error["type"] == "missing":
         where = ".".join(map(str, error["loc"]))
         return f"{where} is missing; give it, as examples/eight_schools.toml does"
-    return catalogue.problem(error, "study")
+    return catalogue.problem(error, "run")

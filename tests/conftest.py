@@ -4,23 +4,36 @@ from pathlib import Path
 
 import pytest
 
-from hiercal import Study, fitter, story
+from hiercal import Run, fitter, story
 
 MOCKS = Path(__file__).parent / "mocks.py"
 
 
 @pytest.fixture
-def mock_study():
-    """Make a study of the mock story; keywords go to the mock fitter or to the study."""
+def mock_run():
+    """Make a run of the mock story; keywords go to the mock fitter or to the run."""
 
     def make(simulations=60, seed=1, also=(), **options):
         fitters = [fitter(f"{MOCKS}:Known", **options), *also]
         stories = [story(f"{MOCKS}:Revealing")]
-        return Study(
+        return Run(
             stories=stories, fitters=fitters, simulations=simulations, seed=seed, name="mock"
         )
 
     return make
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures of runs are drawn but not rendered, which takes most of an export's time."""
+
+    def save(figure, folder, name):
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}.png"
+        path.write_text(str(len(figure.axes)))
+        return [path]
+
+    monkeypatch.setattr("hiercal.tables.export.save", save)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ class Revealing(Story):
     name: ClassVar = "revealing"
     models: ClassVar = {"centred": ("x", "g")}
     dims: ClassVar = {"x": (), "g": ("group",)}
-    design: ClassVar = ()
     scale: ClassVar = "x"
     groups: ClassVar = "g"
 
@@ -29,33 +28,13 @@ class Revealing(Story):
     def coords(self):
         return {"group": ("A", "B")}
 
-    @property
-    def observed(self):
-        return None
-
-    @classmethod
-    def from_frame(cls, frame):
-        raise NotImplementedError
-
     def simulate(self, rng):
         x = np.exp(rng.normal())
         data = {"x": np.array(x), "rank": rng.integers(MAX_RANK + 1), "u": rng.uniform()}
         return Simulation({"x": np.array(x), "g": np.array([x, -x])}, data)
 
-    def check(self, data):
-        return dict(data)
-
     def log_likelihood(self, draws, data):
         return np.zeros((*np.shape(draws["x"]), 1))
-
-    def latent(self, draws, model):
-        return dict(draws)
-
-    def pymc_model(self, data, model):
-        raise NotImplementedError
-
-    def numpyro_model(self, model):
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,19 +59,8 @@ class Known(Fitter):
     name: ClassVar = "known"
 
     @property
-    def label(self):
-        return self.name
-
-    @property
-    def requires(self):
-        return ()
-
-    @property
     def shape(self):
         return (20, self.draws // 20 + 80) if self.stuck else (1, self.draws)
-
-    def parameters(self, story):
-        return tuple(story.dims)
 
     def prepare(self, story):
         if self.broken:

@@ -20,24 +20,24 @@ draws = 400
 @pytest.fixture
 def config(tmp_path):
     def write(text):
-        path = tmp_path / "study.toml"
+        path = tmp_path / "mine.toml"
         path.write_text(text)
         return path
 
     return write
 
 
-def test_a_file_becomes_a_study(config):
-    study = read(config(RIGHT))
-    assert study.name == "study"
-    assert (study.simulations, study.seed) == (50, 3)
-    assert study.stories[0].tau_scale == 5
-    assert study.fitters[0].draws == 400
+def test_a_file_becomes_a_run(config):
+    design = read(config(RIGHT))
+    assert design.name == "mine"
+    assert (design.simulations, design.seed) == (50, 3)
+    assert design.stories[0].tau_scale == 5
+    assert design.fitters[0].draws == 400
 
 
 def test_the_command_line_has_the_last_word(config):
-    study = read(config(RIGHT), simulations=7, seed=None)
-    assert (study.simulations, study.seed) == (7, 3)
+    design = read(config(RIGHT), simulations=7, seed=None)
+    assert (design.simulations, design.seed) == (7, 3)
 
 
 @pytest.mark.parametrize(

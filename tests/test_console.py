@@ -1,27 +1,24 @@
 """What the console prints: names as they are, verdicts with what qualifies them."""
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
-from hiercal import Result, Study, _console, fitter, story
-from hiercal.studies._manifest import made_of
-from hiercal.studies._mixing import check, errors, mixing, outcome, said
-from hiercal.studies._progress import Bars, Lines, Tally, _Clock
+from hiercal import Result, Run, console, fitter, story
+from hiercal.runs.manifest import made_of
+from hiercal.runs.progress import Bars, Lines, Tally
+from hiercal.tables import mixing, verdicts
+from hiercal.tables.mixing import check, errors, outcome, said
+from tests.running import run
 
 NASTY = ("[/nope]", "theta[north]", "a$b_c$", "A|B", "<script>", ":smile:", "[bold]x")
 
 
 @pytest.fixture
-def finished(mock_study, tmp_path):
+def finished(mock_run, tmp_path):
     """A small run of the mock fitter, without figures, whose tables a test may change."""
-    result = mock_study(simulations=30).run(
-        tmp_path / "run", workers=0, progress=False, export=False
-    )
-    result.verdicts().to_csv(result.folder / "verdicts.csv", index=False)
+    result = run(mock_run(simulations=30), tmp_path / "run")
+    verdicts(result).to_csv(result.folder / "verdicts.csv", index=False)
     mixing(result).to_csv(result.folder / "mixing.csv", index=False)
     made_of(result.folder, tables=30)
     return Result(result.folder)
@@ -33,7 +30,7 @@ def change(result, name, **columns):
 
 
 def printed(result, capsys, **options):
-    _console.show_result(result, **options)
+    console.show_result(result, **options)
     return capsys.readouterr().out
 
 
@@ -53,14 +50,13 @@ def test_names_are_printed_as_they_are(finished, capsys):
 
 
 def test_long_names_of_two_arms_are_told_apart(finished, capsys):
-    verdicts = pd.read_csv(finished.folder / "verdicts.csv")
+    path = finished.folder / "verdicts.csv"
+    table = pd.read_csv(path)
     labels = [f"eight_schools/numpyro-centred[target_accept={a}]" for a in (0.8, 0.95)]
-    pd.concat([verdicts.assign(arm=arm) for arm in labels]).to_csv(
-        finished.folder / "verdicts.csv", index=False
-    )
+    pd.concat([table.assign(arm=arm) for arm in labels]).to_csv(path, index=False)
     (finished.folder / "mixing.csv").unlink()
-    table = printed(finished, capsys).partition("worst: the quantity")[0]
-    firsts = [line.split(" ")[1] for line in table.splitlines() if line.startswith(" ")]
+    shown = printed(finished, capsys).partition("worst: the quantity")[0]
+    firsts = [line.split(" ")[1] for line in shown.splitlines() if line.startswith(" ")]
     joined = "".join(firsts)
     assert all(label in joined for label in labels)
 
@@ -102,7 +98,7 @@ def test_why_a_quantity_is_not_calibrated_is_whole_beside_a_long_name(finished, 
     changed = {"verdict": "inconclusive", "reason": why, "arm": "story/" + 40 * "x"}
     pd.read_csv(path).assign(**changed).to_csv(path, index=False)
     (finished.folder / "mixing.csv").unlink()
-    _console.show_result(finished)
+    console.show_result(finished)
     shown = " ".join(capsys.readouterr().out.split())
     assert all(word in shown for word in why.split())
 
@@ -110,17 +106,17 @@ def test_why_a_quantity_is_not_calibrated_is_whole_beside_a_long_name(finished, 
 def test_an_arm_without_a_completed_fit_finds_nothing(finished, capsys):
     path = finished.folder / "verdicts.csv"
     pd.read_csv(path).assign(n=0).to_csv(path, index=False)
-    _console.show_result(finished)
+    console.show_result(finished)
     assert "found with probability" not in capsys.readouterr().out
 
 
 def test_ranks_that_are_not_uniform_by_design_are_said_to_be(tmp_path, capsys):
-    study = Study(
+    design = Run(
         stories=[story("eight_schools", given={"tau": 2.0})],
         fitters=[fitter("exact"), fitter("exact", assume={"tau_scale": 50.0})],
         simulations=20,
     )
-    _console.show_result(study.run(tmp_path, workers=0, progress=False))
+    console.show_result(run(design, tmp_path, export=True))
     shown = " ".join(capsys.readouterr().out.split())
     assert "Ranks of eight_schools with tau = 2 given are not uniform even for the exact" in shown
     assert "Ranks of exact under other assumptions than the story's are not uniform" in shown
@@ -158,7 +154,7 @@ def test_errors_are_counted_by_kind():
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "n_failed", "n", "mixes", "strict", "allowing"),
+    ("each", "n_failed", "n", "mixes", "strict", "allowing"),
     [
         (("calibrated", "calibrated"), 0, 9, "yes", 0, 0),
         (("calibrated", "miscalibrated"), 0, 9, "no", 1, 1),
@@ -170,8 +166,8 @@ def test_errors_are_counted_by_kind():
         (("inconclusive", "inconclusive"), 9, 0, "unchecked", 3, 3),
     ],
 )
-def test_what_a_run_comes_to(verdicts, n_failed, n, mixes, strict, allowing):
-    table = pd.DataFrame({"arm": "a", "verdict": verdicts, "n_failed": n_failed, "n": n})
+def test_what_a_run_comes_to(each, n_failed, n, mixes, strict, allowing):
+    table = pd.DataFrame({"arm": "a", "verdict": each, "n_failed": n_failed, "n": n})
     warnings = {"diverged": 0.3, "low_e_bfmi": 0.0, "deepest_tree": np.nan}
     mixed = pd.DataFrame([{"arm": "a", "mixes": mixes} | warnings])
     assert outcome(table, mixed) == strict
@@ -194,15 +190,15 @@ def test_a_run_without_the_mixing_table_is_not_decided(finished):
 
 
 def test_progress_prints_names_as_they_are(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "90")
     bars = Bars()
-    out = io.StringIO()
-    bars._rich.live.console = Console(file=out, force_terminal=True, width=90)
     labels = [*NASTY, "eight_schools/numpyro-centred[target_accept=0.95]"]
     bars.start(labels, [Tally()] * len(labels), 10)
     bars.update(0, Tally(5, 1, 1))
     bars.note("[/nope] differs")
     bars.stop()
-    text = flat(out.getvalue())
+    text = flat(capsys.readouterr().err)
     for label in NASTY:
         assert label in text
     assert "[/nope]differs" in text
@@ -213,12 +209,15 @@ def test_progress_prints_names_as_they_are(monkeypatch, capsys):
     assert "([/nope])" in capsys.readouterr().err
 
 
-def test_the_rate_does_not_count_the_wait_for_the_first_batch(monkeypatch):
+def test_the_rate_does_not_count_the_wait_for_the_first_batch(monkeypatch, capsys):
     now = [0.0]
-    monkeypatch.setattr("hiercal.studies._progress.time.monotonic", lambda: now[0])
-    clock = _Clock(20)
-    now[0] = 60.0  # compiling
-    assert clock.rate(20) == 0
-    assert clock.rate(24) == 0
-    now[0] = 61.0
-    assert clock.rate(34) == pytest.approx(10)
+    monkeypatch.setattr("hiercal.runs.progress.time.monotonic", lambda: now[0])
+    lines = Lines(every=0.0)
+    lines.start(["arm"], [Tally(20)], 100)
+    for seconds, done in ((60, 20), (60, 24), (61, 34)):  # the first minute is compiling
+        now[0] = seconds
+        lines.update(0, Tally(done))
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert first.startswith("20 of 100 fits (arm), 0 failed")
+    assert second.startswith("24 of 100 fits (arm), 0 failed")
+    assert third.startswith("34 of 100 fits (arm), 10 fits/s, 0:07 left, 0 failed")

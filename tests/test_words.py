@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hiercal._words import count, detectable, markdown, p_value, percent
+from hiercal.words import count, detectable, markdown, p_value, percent
 
 
 @pytest.mark.parametrize("n", [1, 7, 200, 100_000])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
 import importlib.util
+import inspect
 import os
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+from hiercal.simulators._capabilities import CALLED
+from hiercal.simulators._story import ClassName
 
 if TYPE_CHECKING:
     from hiercal.simulators import Story
@@ -57,6 +63,8 @@ Refit = Callable[[Mapping[str, np.ndarray], int], Fit]
 class Fitter(ABC):
     """A way to get a posterior; subclass as a frozen dataclass of its options.
 
+    ``prepare`` and ``shape`` are required.
+
     Parameters
     ----------
     assume : mapping
@@ -66,14 +74,17 @@ class Fitter(ABC):
 
     Class attributes
     ----------------
-    name : what the catalogue and arm labels call it.
+    name : what the catalogue and arm labels call it; by default the class's name in snake case.
     extra : the extra of this package that installs what it requires; empty if none does.
+    needs : the capability that it needs of a story, one of `hiercal.simulators._capabilities`; none
+        if it can do with the data alone.
     """
 
     assume: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
-    name: ClassVar[str]
+    name: ClassVar[Any] = ClassName()
     extra: ClassVar[str] = ""
+    needs: ClassVar[type | None] = None
 
     def __post_init__(self) -> None:
         assumed = {
@@ -96,23 +107,23 @@ class Fitter(ABC):
         return dataclasses.replace(story, **dict(self.assume)) if self.assume else story
 
     @property
-    @abstractmethod
     def label(self) -> str:
         """Short name in arm labels, such as ``numpyro-noncentred``."""
+        return self.name
 
     @property
-    @abstractmethod
     def requires(self) -> tuple[str, ...]:
         """The packages that it needs, by import name."""
+        return ()
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, int]:
         """Chains and draws a chain."""
 
-    @abstractmethod
     def parameters(self, story: Story) -> tuple[str, ...]:
         """The parameters that its fits of `story` report; a ValueError if it cannot fit it."""
+        return tuple(story.dims)
 
     @abstractmethod
     def prepare(self, story: Story) -> Refit:
@@ -126,6 +137,8 @@ class Fitter(ABC):
                 f"{self.name}: assume {dict(self.assume)} changes the groups of {story.name}; "
                 "leave out what is not an assumption on the model"
             )
+        if self.needs is not None and not isinstance(assumed, self.needs):
+            raise ValueError(_mismatch(assumed, self.needs))
         self.parameters(assumed)
         for package in self.requires:
             if importlib.util.find_spec(package) is None:
@@ -135,6 +148,32 @@ class Fitter(ABC):
                     f"install it with: pip install {wanted}",
                     name=package,
                 )
+
+
+def _mismatch(story: Story, needs: type) -> str:
+    """What to do with a story that has not what a fitter needs."""
+    called, method = CALLED[needs]
+    able = [cls.name for cls in catalogued() if cls.needs and isinstance(story, cls.needs)]
+    instead = f"fit it with {' or '.join(able)}" if able else "fit it with a function of your own"
+    return f"story {story.name} has no {called}; {instead}, or give it one, as its `{method}`"
+
+
+def catalogued() -> list[type[Fitter]]:
+    """The fitters of the catalogue: those in the public modules beside this one."""
+    package = importlib.import_module("hiercal.fitters")
+    public = [
+        importlib.import_module(f"{package.__name__}.{entry.name}")
+        for entry in pkgutil.iter_modules(package.__path__)
+        if not entry.name.startswith("_")
+    ]
+    return [
+        value
+        for module in public
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Fitter)
+        and value.__module__ == module.__name__
+    ]
 
 
 def reported(story: Story, model: str) -> tuple[str, ...]:

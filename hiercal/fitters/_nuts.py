@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiercal.fitters._fitter import Fitter, at_least, reported
+from hiercal.simulators._capabilities import Integrated
+from hiercal.simulators._story import needed
 
 if TYPE_CHECKING:
     from hiercal.simulators import Story
@@ -72,5 +74,8 @@ class NutsFitter(Fitter):
         seed: int,
     ) -> dict[str, np.ndarray]:
         """The draws with those of the parameters that the model integrates out."""
+        if self.model not in story.integrated:
+            return dict(draws)
         rng = np.random.default_rng([seed, 1])
-        return {**draws, **story.draw_integrated(draws, data, self.model, rng)}
+        drawn = needed(story, Integrated).draw_integrated(draws, data, self.model, rng)
+        return {**draws, **drawn}

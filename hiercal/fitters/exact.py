@@ -11,6 +11,8 @@ import numpy as np
 
 from hiercal.fitters._fitter import Fit, Fitter, Refit, at_least, reported
 from hiercal.simulators import Story
+from hiercal.simulators._capabilities import ExactPosterior
+from hiercal.simulators._story import needed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Exact(Fitter):
     draws: int = 1000
 
     name: ClassVar = "exact"
+    needs: ClassVar = ExactPosterior
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,25 +42,18 @@ class Exact(Fitter):
         return self.name if self.model == "noncentred" else f"{self.name}-{self.model}"
 
     @property
-    def requires(self) -> tuple[str, ...]:
-        return ()
-
-    @property
     def shape(self) -> tuple[int, int]:
         return 1, self.draws
 
     def parameters(self, story: Story) -> tuple[str, ...]:
-        if type(story).exact is Story.exact:
-            raise ValueError(
-                f"story {story.name} has no exact posterior; leave the fitter 'exact' out, "
-                "or choose a story that has one: hiercal list stories"
-            )
         return reported(story, self.model)
 
     def prepare(self, story: Story) -> Refit:
+        exact = needed(story, ExactPosterior).exact
+
         def refit(data: Mapping[str, np.ndarray], seed: int) -> Fit:
             start = time.perf_counter()
-            reference = story.exact(data, self.model)
+            reference = exact(data, self.model)
             if reference is None:
                 raise ValueError(
                     f"story {story.name} has no exact posterior of its model {self.model} here"

@@ -12,6 +12,8 @@ import numpy as np
 
 from hiercal.fitters._fitter import Fit, Refit, cache_folder
 from hiercal.fitters._nuts import NutsFitter
+from hiercal.simulators._capabilities import NumPyroModel
+from hiercal.simulators._story import needed
 
 if TYPE_CHECKING:
     from hiercal.simulators import Story
@@ -23,6 +25,7 @@ class NumPyro(NutsFitter):
 
     name: ClassVar = "numpyro"
     extra: ClassVar = "numpyro"
+    needs: ClassVar = NumPyroModel
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -38,7 +41,7 @@ class NumPyro(NutsFitter):
 
         numpyro.enable_x64()
         sampled = self.sampled(story)
-        model = story.numpyro_model(self.model)
+        model = needed(story, NumPyroModel).numpyro_model(self.model)
 
         def chain(key, data):
             kernel = NUTS(

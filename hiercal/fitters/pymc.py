@@ -15,6 +15,8 @@ import numpy as np
 
 from hiercal.fitters._fitter import STATISTICS, Fit, Refit, cache_folder
 from hiercal.fitters._nuts import NutsFitter
+from hiercal.simulators._capabilities import PyMCModel
+from hiercal.simulators._story import needed
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -39,6 +41,7 @@ class PyMC(NutsFitter):
 
     name: ClassVar = "pymc"
     extra: ClassVar = "nutpie"
+    needs: ClassVar = PyMCModel
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,7 +149,8 @@ def _stack(batches: Any, name: str, kept: list[np.ndarray], shape: tuple[int, ..
 
 def _blank(story: Story, model: str) -> pm.Model:
     """The model with data of the right shapes, to be replaced."""
-    return story.pymc_model(story.simulate(np.random.default_rng(0)).data, model)
+    data = {k: np.asarray(v) for k, v in story.simulate(np.random.default_rng(0)).data.items()}
+    return needed(story, PyMCModel).pymc_model(data, model)
 
 
 @cache

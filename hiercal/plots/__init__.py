@@ -1,4 +1,4 @@
-"""Publication figures of a calibration study: tidy records in, matplotlib figures out.
+"""Publication figures of a calibration run: tidy records in, matplotlib figures out.
 
 Every function returns a `matplotlib.figure.Figure` built without pyplot: nothing is registered
 globally, no display is needed, and the user's rcParams are neither read nor changed.

@@ -6,20 +6,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from hiercal.plots._records import Selection
-from hiercal.plots._style import INK, ArmStyle, arm_labels
+from hiercal.plots._style import INK, ArmStyle, plain
 
 
 def arm_handles(
     selection: Selection, styles: Mapping[str, ArmStyle], *, lines: bool = True
 ) -> list[Line2D]:
     """Legend entries of the arms, with the number of completed fits."""
-    labels = arm_labels(selection.arms)
     return [
         Line2D(
             [], [], color=styles[arm].colour, marker=styles[arm].marker,
             linestyle=styles[arm].linestyle if lines else "none", markeredgewidth=0.4,
             markeredgecolor=styles[arm].marker_edge, markersize=4.5 * styles[arm].marker_scale,
-            label=f"{labels[arm]} ({selection.counts(arm)})",
+            label=f"{plain(arm)} ({selection.counts(arm)})",
         )
         for arm in selection.arms
     ]  # fmt: skip

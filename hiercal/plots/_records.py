@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hiercal.plots._style import arm_labels, plain, shared_story
+from hiercal.plots._style import plain
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,17 @@ class Panel:
 
 @dataclass(frozen=True)
 class Selection:
-    """Panels of a figure; an arm that never ranked a quantity has no panel for it."""
+    """Panels of a figure; an arm that never ranked a quantity has no panel for it.
+
+    ``story`` is the one story that all records are of, where they have a column that says so.
+    """
 
     all_arms: tuple[str, ...]
     arms: tuple[str, ...]
     quantities: tuple[str, ...]
     max_rank: int
     panels: dict[tuple[str, str], Panel]
+    story: str = ""
 
     def counts(self, arm: str) -> str:
         """Completed and all fits of an arm, over the quantities of the figure."""
@@ -58,11 +62,10 @@ class Selection:
         """
         totals = sorted({panel.n_total for panel in self.panels.values()})
         numbers = str(totals[0]) if len(totals) == 1 else f"{totals[0]} to {totals[-1]}"
-        story = shared_story(self.arms)
-        start = f"N = {numbers} simulations" + (f" of {plain(story)}" if story else "")
+        start = f"N = {numbers} simulations" + (f" of {plain(self.story)}" if self.story else "")
         if name_arm and len(self.arms) == 1:
             [arm] = self.arms
-            start = f"{arm_labels(self.arms)[arm]}, {self.counts(arm)}. {start}"
+            start = f"{plain(arm)}, {self.counts(arm)}. {start}"
         failed = any(panel.n < panel.n_total for panel in self.panels.values())
         end = " Failed fits are left out of the panels and counted in n." if failed else ""
         return f"{start}. {explanation}{end}"
@@ -84,7 +87,7 @@ def select(
     Parameters
     ----------
     records : DataFrame
-        One row per arm, simulation and quantity.
+        One row per arm, simulation and quantity; a column ``story`` is optional.
     quantities : sequence of str
         Quantities to draw, in this order.
     arms : sequence of str, optional
@@ -131,7 +134,9 @@ def select(
         fits = rows[completed.loc[rows.index]]
         prior_sd = float(rows["truth"].std()) if "truth" in rows else float("nan")
         panels[str(arm), str(quantity)] = Panel(fits, len(fits), len(rows), prior_sd)
-    return Selection(all_arms, arms, quantities, int(max_ranks[0]), panels)
+    stories = list(used["story"].unique()) if "story" in used else []
+    story = str(stories[0]) if len(stories) == 1 else ""
+    return Selection(all_arms, arms, quantities, int(max_ranks[0]), panels, story)
 
 
 def _names(column: pd.Series) -> tuple[str, ...]:

@@ -113,26 +113,6 @@ def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
     return dict(zip(arms, _ARM_STYLES, strict=False))
 
 
-def arm_labels(arms: Sequence[str]) -> dict[str, str]:
-    """Names shown for the arms: without the story when all of them share it.
-
-    Examples
-    --------
-    >>> arm_labels(["eight_schools/nutpie-centred", "eight_schools/numpyro-centred"])
-    {'eight_schools/nutpie-centred': 'nutpie-centred', \
-'eight_schools/numpyro-centred': 'numpyro-centred'}
-    """
-    if shared_story(arms) is None:
-        return {arm: plain(arm) for arm in arms}
-    return {arm: plain(arm.partition("/")[2]) for arm in arms}
-
-
-def shared_story(arms: Sequence[str]) -> str | None:
-    """Story that all arms share, None where they differ or an arm names none."""
-    stories = {arm.partition("/")[0] if arm.partition("/")[2] else None for arm in arms}
-    return stories.pop() if len(stories) == 1 else None
-
-
 _GREEK = (
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
     "upsilon|phi|chi|psi|omega"

@@ -18,9 +18,7 @@ from hiercal.plots._style import (
     INK,
     NOTE_SIZE,
     OUTSIDE,
-    arm_labels,
     plain,
-    shared_story,
     style,
 )
 from hiercal.sbc.pooled import pooled_band
@@ -36,6 +34,7 @@ def group_ranks(
     arms: Sequence[str] | None = None,
     *,
     parameter: str = "theta",
+    story: str = "",
     level: float = 0.95,
 ) -> Figure:
     """Histogram of the ranks of all group effects in all simulations, one row per arm.
@@ -54,6 +53,8 @@ def group_ranks(
         Rows of the figure; by default all arms of `ranks`.
     parameter : str
         The group effects' name.
+    story : str
+        The story that they are of, for the note.
     level : float
         Probability that a bin of a correct sampler lies in its band, bin by bin.
 
@@ -87,7 +88,7 @@ def group_ranks(
     n_bins = min(
         (d for d in range(2, n_ranks + 1) if n_ranks % d == 0), key=lambda d: abs(d - _BINS)
     )
-    labels = arm_labels(arms)
+    labels = {arm: plain(arm) for arm in arms}
     counts = {
         arm: np.array(ranks.loc[(ranks["arm"] == arm).to_numpy(), "counts"].to_list())
         for arm in arms
@@ -109,7 +110,7 @@ def group_ranks(
         return assemble(
             figure,
             handles,
-            _note(arms, labels, said, counts, n_simulations)
+            _note(arms, labels, said, counts, n_simulations, story)
             + f" {n_bins} bins of {n_ranks // n_bins} ranks each. Bands are the expected share "
             "plus and minus t standard errors between simulations: of a correct sampler's "
             f"{n_bins} bins about {n_bins * (1 - level):.2g} lie outside, more when simulations "
@@ -117,7 +118,7 @@ def group_ranks(
             + (" A number at the top is the height of a bar cut off there." if n_cut else "")
             + (
                 " Failed fits are left out of the panels and counted in n."
-                if any(len(found) < n_simulations for found in counts.values())
+                if any(len(rows) < n_simulations for rows in counts.values())
                 else ""
             ),
             xlabel=f"Rank of a true effect among {n_ranks - 1} posterior draws",
@@ -131,12 +132,12 @@ def _note(
     said: dict[str, str],
     counts: dict[str, np.ndarray],
     n_simulations: int,
+    story: str,
 ) -> str:
     """Arm, simulations, and how many effects each has."""
-    totals = sorted({int(row.sum()) for found in counts.values() for row in found})
+    totals = sorted({int(row.sum()) for rows in counts.values() for row in rows})
     effects = f" with {' or '.join(f'{n:,}' for n in totals)} effects each" if totals else ""
     start = f"{labels[arms[0]]}, {said[arms[0]]}. " if len(arms) == 1 else ""
-    story = shared_story(arms)
     of_story = f" of {plain(story)}" if story else ""
     return f"{start}N = {n_simulations} simulations{of_story}{effects}."
 

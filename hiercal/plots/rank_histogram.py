@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
 from hiercal.plots._records import select
-from hiercal.plots._style import BAND, BAR, INK, NOTE_SIZE, OUTSIDE, arm_labels, style
-from hiercal.sbc.bands import histogram_band
+from hiercal.plots._style import BAND, BAR, INK, NOTE_SIZE, OUTSIDE, plain, style
+from hiercal.sbc.histogram_band import histogram_band
 
 # A spike would flatten all other panels of its row; what is cut off is written on the bar.
 _TALLEST = 3.0
@@ -64,13 +64,12 @@ def rank_histogram(
     1
     """
     selection = select(records, quantities, arms)
-    labels = arm_labels(selection.arms)
     n_ranks = selection.max_rank + 1
     n_bins = _bin_number(n_ranks, max((panel.n for panel in selection.panels.values()), default=0))
     n_cut = 0
     with style():
         figure, axes = matrix(
-            [f"{labels[arm]}\n{selection.counts(arm)}" for arm in selection.arms],
+            [f"{plain(arm)}\n{selection.counts(arm)}" for arm in selection.arms],
             selection.quantities,
         )
         for row, arm in enumerate(selection.arms):

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
 from hiercal.plots._records import Panel, select
-from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, arm_labels, style
+from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, plain, style
 from hiercal.sbc.recovery import contraction, z_score
 
 _Z_LIMITS = (4.5, 10)
@@ -64,7 +64,6 @@ def recovery(
     1
     """
     selection = select(records, quantities, arms, columns=("truth", "mean", "sd"))
-    labels = arm_labels(selection.arms)
     points = {key: _points(panel) for key, panel in selection.panels.items()}
     every = np.concatenate([shrunk for shrunk, _ in points.values()])
     # Fits wider than the prior are rare: room for them only where there are some.
@@ -74,7 +73,7 @@ def recovery(
     n_moved = 0
     with style():
         figure, axes = matrix(
-            [f"{labels[arm]}\n{selection.counts(arm)}" for arm in selection.arms],
+            [f"{plain(arm)}\n{selection.counts(arm)}" for arm in selection.arms],
             selection.quantities,
         )
         for (row, quantity), panel_axes in axes.items():

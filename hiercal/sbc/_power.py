@@ -1,4 +1,4 @@
-"""What a study of a given size can see: the smallest errors it detects with a given power."""
+"""What a run of a given size can see: the smallest errors it detects with a given power."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -74,8 +74,8 @@ def detectable(n: int, max_rank: int, level: float, power: float = 0.9) -> Detec
 
     Examples
     --------
-    >>> found = detectable(200, 99, 0.05)
-    >>> round(found.shift, 2), round(found.scale, 2)
+    >>> smallest = detectable(200, 99, 0.05)
+    >>> round(smallest.shift, 2), round(smallest.scale, 2)
     (0.29, 1.28)
     """
     if n < 0 or max_rank < _ORDER or not 0 < level < 1 or not 0 < power < 1:

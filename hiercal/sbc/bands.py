@@ -5,38 +5,15 @@ point of the discrete distribution and the nominal probabilities are exact. For 
 bands of continuous uniforms are wrong for ranks, by a lot when there are many simulations.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, gammaln, xlog1py, xlogy
-from scipy.stats import binom
 
 _NEGLIGIBLE = 1e-40
 TIE = 1e-9
 """Relative difference up to which values of the statistic, equal by symmetry, count as equal."""
-
-
-@dataclass(frozen=True, slots=True)
-class HistogramBand:
-    """Limits for the count in each bin of a rank histogram, the same in every bin.
-
-    Attributes
-    ----------
-    expected
-        Expected count.
-    lower, upper
-        Pointwise limits: one given bin stays within them with at least the level asked for.
-    simultaneous_lower, simultaneous_upper
-        All bins stay within them with at least the level asked for.
-    """
-
-    expected: float
-    lower: int
-    upper: int
-    simultaneous_lower: int
-    simultaneous_upper: int
 
 
 def ecdf_counts(ranks: ArrayLike, max_rank: int, n_cells: int) -> NDArray[np.int64]:
@@ -68,13 +45,13 @@ def ecdf_counts(ranks: ArrayLike, max_rank: int, n_cells: int) -> NDArray[np.int
     >>> ecdf_counts([0, 0, 3, 7], 7, 4)
     array([2, 3, 3, 4])
     """
-    found = check_ranks(ranks, max_rank)
+    checked = check_ranks(ranks, max_rank)
     if n_cells < 1 or (max_rank + 1) % n_cells:
         raise ValueError(
             f"got n_cells={n_cells}, expected a divisor of max_rank + 1 = {max_rank + 1}. Any "
             "other grid would be tested against probabilities that discrete ranks do not have."
         )
-    cells = found // ((max_rank + 1) // n_cells)
+    cells = checked // ((max_rank + 1) // n_cells)
     return np.cumsum(np.bincount(cells, minlength=n_cells))
 
 
@@ -102,13 +79,13 @@ def check_ranks(ranks: ArrayLike, max_rank: int) -> NDArray[np.int64]:
     >>> check_ranks([0.0, 3.0], 3)
     array([0, 3])
     """
-    found = np.asarray(ranks)
+    values = np.asarray(ranks)
     if max_rank < 1:
         raise ValueError(f"got max_rank={max_rank}, expected at least 1 draw to rank against.")
-    if found.ndim != 1:
-        raise ValueError(f"got ranks of shape {found.shape}, expected (n_simulations,).")
-    whole = found.astype(np.int64) if np.isfinite(found).all() else None
-    if whole is None or not np.array_equal(whole, found):
+    if values.ndim != 1:
+        raise ValueError(f"got ranks of shape {values.shape}, expected (n_simulations,).")
+    whole = values.astype(np.int64) if np.isfinite(values).all() else None
+    if whole is None or not np.array_equal(whole, values):
         raise ValueError(
             "got ranks that are not whole numbers, expected 0..max_rank. Pass raw ranks, not PIT "
             "values, and leave failed fits out."
@@ -178,7 +155,7 @@ def inside_probability(
         return 0.0
     low, high = np.append(low, n).tolist(), np.append(high, n).tolist()
     means = n * p
-    stirling = _stirling(n)
+    stirling = stirling_error(n)
     mass, start = np.ones(1), 0
     for k, mean in enumerate(means.tolist()):
         first, last = max(low[k], start), high[k]
@@ -205,7 +182,7 @@ def inside_probability(
     return float(min(1.0, mass[-1] * np.exp(stirling[n])))
 
 
-def _stirling(n: int) -> NDArray[np.float64]:
+def stirling_error(n: int) -> NDArray[np.float64]:
     """``log x! - x log x + x`` for x = 0..n, which leaves no large terms to cancel in a pmf."""
     x = np.arange(n + 1, dtype=float)
     small = x[:16]
@@ -357,76 +334,3 @@ def ecdf_band(
     lower, upper = acceptance_region(n, n_cells, gamma * (1 - TIE))
     z = np.arange(1, n_cells + 1) / n_cells
     return z, np.append(lower, n), np.append(upper, n)
-
-
-@lru_cache(maxsize=128)
-def histogram_band(n: int, n_bins: int, level: float = 0.95) -> HistogramBand:
-    """Pointwise and simultaneous limits for the counts of a rank histogram.
-
-    Pointwise: central quantiles of Binomial(n, 1 / B). Simultaneous: quantiles at the largest
-    pointwise tail for which all B multinomial counts stay inside with probability `level`, found
-    exactly (truncated Poisson counts, convolved and conditioned on their sum), not by Bonferroni.
-    For display; test with `uniformity`, which has more power.
-
-    Parameters
-    ----------
-    n
-        Number of simulations.
-    n_bins
-        B, a divisor of L + 1.
-    level
-        Probability of each band.
-
-    Returns
-    -------
-    HistogramBand
-
-    Raises
-    ------
-    ValueError
-        When an argument is out of range.
-
-    References
-    ----------
-    Corrado (2011), Statistics and Computing 21:349, for the exact law of multinomial extremes.
-
-    Examples
-    --------
-    >>> histogram_band(1000, 20)
-    HistogramBand(expected=50.0, lower=37, upper=64, simultaneous_lower=31, simultaneous_upper=72)
-    """
-    if n < 1 or n_bins < 2 or not 0 < level < 1:
-        raise ValueError(
-            f"got n={n}, n_bins={n_bins}, level={level}: expected n >= 1, n_bins >= 2 and a level "
-            "strictly inside (0, 1)."
-        )
-
-    def limits(tail: float) -> tuple[int, int]:
-        return int(binom.ppf(tail, n, 1 / n_bins)), int(binom.isf(tail, n, 1 / n_bins))
-
-    small, large = (1 - level) / (2 * n_bins), (1 - level) / 2
-    while large / small > 1 + 1e-6:
-        middle = float(np.sqrt(small * large))
-        covers = _all_cells_within(n, n_bins, *limits(middle)) >= level
-        small, large = (middle, large) if covers else (small, middle)
-    return HistogramBand(n / n_bins, *limits((1 - level) / 2), *limits(small))
-
-
-def _all_cells_within(n: int, n_bins: int, lower: int, upper: int) -> float:
-    """P(lower <= X_b <= upper for all b), X multinomial(n, uniform)."""
-    counts = np.arange(lower, upper + 1)
-    stirling = _stirling(n)
-    apart = counts - n / n_bins
-    cell = np.exp(apart - xlog1py(counts, apart * n_bins / n) - stirling[counts])
-    total, offset = np.ones(1), 0
-    for bin_ in range(n_bins):
-        total = np.convolve(total, cell)
-        offset += lower
-        # Partial sums that can no longer reach n are dropped to keep the convolution small.
-        left = n_bins - bin_ - 1
-        begin = max(0, n - left * upper - offset)
-        end = n - left * lower - offset + 1
-        total, offset = total[begin:end], offset + begin
-        if not total.size:
-            return 0.0
-    return float(total[0] * np.exp(stirling[n]))

@@ -84,14 +84,14 @@ def central_coverage(
 
     Examples
     --------
-    >>> found = central_coverage(np.arange(100), 99, k=[5, 25])
-    >>> found.nominal.tolist(), found.covered.tolist()
+    >>> coverage = central_coverage(np.arange(100), 99, k=[5, 25])
+    >>> coverage.nominal.tolist(), coverage.covered.tolist()
     ([0.9, 0.5], [90, 50])
     """
-    found = np.asarray(ranks)
-    if found.ndim != 1 or not found.size or found.min() < 0 or found.max() > max_rank:
+    observed = np.asarray(ranks)
+    if observed.ndim != 1 or not observed.size or observed.min() < 0 or observed.max() > max_rank:
         raise ValueError(
-            f"got ranks of shape {found.shape}, expected a non-empty (n_simulations,) array in "
+            f"got ranks of shape {observed.shape}, expected a non-empty (n_simulations,) array in "
             f"0..{max_rank}. Leave failed fits out before asking for coverage."
         )
     half = max_rank // 2
@@ -100,20 +100,20 @@ def central_coverage(
         raise ValueError(
             f"got k={chosen.tolist()}, expected whole numbers in 1..{half} for max_rank={max_rank}."
         )
-    outermost = np.minimum(found, max_rank - found)
+    outermost = np.minimum(observed, max_rank - observed)
     # r is inside interval k exactly if its distance to the nearer edge is at least k.
     covered = np.count_nonzero(outermost[:, None] >= chosen, axis=0)
     nominal = 1 - 2 * chosen / (max_rank + 1)
-    lower, upper = clopper_pearson(covered, found.size, level)
+    lower, upper = clopper_pearson(covered, observed.size, level)
     return CentralCoverage(
         k=chosen.astype(np.int64),
         nominal=nominal,
         covered=covered,
-        n=found.size,
-        coverage=covered / found.size,
+        n=observed.size,
+        coverage=covered / observed.size,
         lower=lower,
         upper=upper,
-        p=coverage_p(covered, found.size, nominal),
+        p=coverage_p(covered, observed.size, nominal),
     )
 
 

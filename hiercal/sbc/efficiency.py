@@ -1,6 +1,6 @@
 """Effective sample sizes and R-hat of many quantities at once.
 
-arviz-stats has the same estimators, one scalar at a time; a study that keeps them for every fit
+arviz-stats has the same estimators, one scalar at a time; a run that keeps them for every fit
 would spend more on them than on sampling. These are vectorised over quantities, share one sort and
 one pair of Fourier transforms, and agree with arviz-stats to rounding.
 """
@@ -53,14 +53,14 @@ def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
     scores, ordered = _normal_scores(split)
     stacked = np.concatenate((scores[None], split[None], _tail_indicators(series, ordered)))
     ess = _ess(stacked)
-    found = {
+    values = {
         "ess_bulk": ess[0],
         "ess_tail": np.minimum(ess[2], ess[3]),
         "ess_mean": ess[1],
         "r_hat": _rank_r_hat(split, scores, ordered),
     }
     undefined = np.isnan(series).any(axis=(1, 2))
-    return {name: np.where(undefined, np.nan, value) for name, value in found.items()}
+    return {name: np.where(undefined, np.nan, value) for name, value in values.items()}
 
 
 def _by_quantity(draws: ArrayLike) -> NDArray[np.float64]:

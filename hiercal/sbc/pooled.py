@@ -166,10 +166,10 @@ def pooled_band(
 
 
 def _shares(counts: ArrayLike) -> NDArray[np.float64]:
-    found = np.asarray(counts, dtype=float)
-    if found.ndim != 2 or not len(found) or not (found.sum(axis=1) > 0).all():
+    effects = np.asarray(counts, dtype=float)
+    if effects.ndim != 2 or not len(effects) or not (effects.sum(axis=1) > 0).all():
         raise ValueError(
-            f"got counts of shape {found.shape}: expected (n_simulations, L + 1) with at least one "
-            "simulation and effects in each. Leave failed fits out."
+            f"got counts of shape {effects.shape}: expected (n_simulations, L + 1) with at least "
+            "one simulation and effects in each. Leave failed fits out."
         )
-    return found / found.sum(axis=1, keepdims=True)
+    return effects / effects.sum(axis=1, keepdims=True)

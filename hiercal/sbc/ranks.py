@@ -148,9 +148,9 @@ def effective_ranks(
     thinned = draws[np.where(chosen, len(draws) - 1 - stride * back, 0), np.arange(kept.size)]
     below = ((thinned < truth) & chosen).sum(axis=0)
     tied = ((thinned == truth) & chosen).sum(axis=0)
-    found = below + rng.integers(tied, endpoint=True)
-    spread = rng.uniform(size=found.shape)
-    return np.floor((max_rank + 1) * (found + spread) / (kept + 1)).astype(np.int64)
+    rank = below + rng.integers(tied, endpoint=True)
+    spread = rng.uniform(size=rank.shape)
+    return np.floor((max_rank + 1) * (rank + spread) / (kept + 1)).astype(np.int64)
 
 
 def randomised_pit(
@@ -188,12 +188,12 @@ def randomised_pit(
     >>> randomised_pit([0, 3], 3, np.random.default_rng(1)).round(3)
     array([0.128, 0.988])
     """
-    found = np.asarray(ranks)
-    if found.size and (found.min() < 0 or found.max() > max_rank):
+    observed = np.asarray(ranks)
+    if observed.size and (observed.min() < 0 or observed.max() > max_rank):
         raise ValueError(
-            f"got ranks from {found.min()} to {found.max()}, expected 0..{max_rank}. max_rank is "
-            "the number of draws ranked against, not the largest rank seen."
+            f"got ranks from {observed.min()} to {observed.max()}, expected 0..{max_rank}. "
+            "max_rank is the number of draws ranked against, not the largest rank seen."
         )
-    pit = (found + rng.random(found.shape)) / (max_rank + 1)
+    pit = (observed + rng.random(observed.shape)) / (max_rank + 1)
     # r = L with U next to 1 rounds to 1, and r = 0 with U = 0 is 0.
     return np.clip(pit, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))

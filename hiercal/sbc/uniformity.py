@@ -159,12 +159,12 @@ def smooth_test(ranks: ArrayLike, max_rank: int, order: int = 4) -> TestResult:
     >>> smooth_test(np.arange(100), 99).p > 0.99
     True
     """
-    found = check_ranks(ranks, max_rank)
-    _need(found.size)
+    checked = check_ranks(ranks, max_rank)
+    _need(checked.size)
     polynomials = discrete_legendre(max_rank, order)
-    counts = np.bincount(found, minlength=max_rank + 1)
-    statistic = float(np.sum((polynomials @ counts) ** 2) / found.size)
-    return TestResult(statistic, smooth_p(statistic, found.size, max_rank, order))
+    counts = np.bincount(checked, minlength=max_rank + 1)
+    statistic = float(np.sum((polynomials @ counts) ** 2) / checked.size)
+    return TestResult(statistic, smooth_p(statistic, checked.size, max_rank, order))
 
 
 def uniformity_test(ranks: ArrayLike, max_rank: int) -> Uniformity:
@@ -241,6 +241,6 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 def _need(n: int, least: int = 1) -> None:
     if n < least:
         raise ValueError(
-            f"got {n} ranks, expected at least {least}. Were all fits failed? Report the study as "
+            f"got {n} ranks, expected at least {least}. Were all fits failed? Report the run as "
             "inconclusive rather than test it."
         )

@@ -1,11 +1,11 @@
-"""The verdict on a family of hypotheses: every quantity of every arm of a study.
+"""The verdict on a family of hypotheses: every quantity of every arm of a run.
 
 A hypothesis is that one quantity, fitted in one arm, has uniform ranks. Fits that failed, and
 chains too short for their ranks to be uniform, must not decide a verdict unseen, so there are
 three:
 
 - `miscalibrated`: uniformity is rejected at family-wise level alpha, whatever the failed fits hid.
-- `calibrated`: it is not rejected, whatever they hid. The study would have seen errors of at least
+- `calibrated`: it is not rejected, whatever they hid. The run would have seen errors of at least
   the size given as detectable; smaller ones remain possible.
 - `inconclusive`: the answer turns on failed fits or on too few effective draws.
 
@@ -135,7 +135,7 @@ def verdicts(
     Parameters
     ----------
     hypotheses
-        All quantities of all arms of the study: leaving some out voids the family-wise level.
+        All quantities of all arms of the run: leaving some out voids the family-wise level.
     alpha
         Family-wise level.
     power
@@ -161,8 +161,8 @@ def verdicts(
     Examples
     --------
     >>> ranks = np.random.default_rng(1).integers(0, 100, 200)
-    >>> [found] = verdicts([Hypothesis(ranks, ranks, 0, np.full(200, 500.0), 99)])
-    >>> found.verdict, round(found.detectable_shift, 2)
+    >>> [first] = verdicts([Hypothesis(ranks, ranks, 0, np.full(200, 500.0), 99)])
+    >>> first.verdict, round(first.detectable_shift, 2)
     ('calibrated', 0.29)
     """
     if not (0 < alpha < 1 and 0 < power < 1 and 0 <= max_low_ess <= 1):
@@ -170,15 +170,15 @@ def verdicts(
             f"got alpha={alpha}, power={power}, max_low_ess={max_low_ess}: expected alpha and "
             "power strictly inside (0, 1) and max_low_ess in [0, 1]."
         )
-    found = [_measure(hypothesis) for hypothesis in hypotheses]
-    size = sum(one.n > 0 for one in found)
-    of_arm = Counter(h.arm for h, one in zip(hypotheses, found, strict=True) if one.n > 0)
-    complete = holm([one.p for one in found])
-    worst = holm([one.p_worst for one in found])
-    best = holm([one.p_best for one in found])
-    effective = holm([one.p_effective for one in found])
+    measured = [_measure(hypothesis) for hypothesis in hypotheses]
+    size = sum(one.n > 0 for one in measured)
+    of_arm = Counter(h.arm for h, one in zip(hypotheses, measured, strict=True) if one.n > 0)
+    complete = holm([one.p for one in measured])
+    worst = holm([one.p_worst for one in measured])
+    best = holm([one.p_best for one in measured])
+    effective = holm([one.p_effective for one in measured])
     judged = []
-    for i, one in enumerate(found):
+    for i, one in enumerate(measured):
         rejections = [bool(p[i] < alpha) for p in (complete, worst, best)]
         verdict, reason = _judge(one, rejections, bool(effective[i] < alpha), max_low_ess, alpha)
         level = alpha / max(size, 1)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hiercal.simulators._capabilities import Density, NumPyroModel, PyMCModel
+from hiercal.simulators._story import Story, needed
+
 if TYPE_CHECKING:
     import pymc as pm
-
-    from hiercal.simulators._story import Story
 
 TOLERANCE = 1e-6
 
@@ -33,15 +34,16 @@ def log_densities(
     drawn = [story.simulate(np.random.default_rng([seed, i])) for i in range(points)]
     truths = {name: np.stack([each.truth[name] for each in drawn]) for name in drawn[0].truth}
     data = drawn[0].data
-    latent = story.latent(truths, model)
+    density = needed(story, Density)
+    latent = density.latent(truths, model)
     at = [{name: values[i] for name, values in latent.items()} for i in range(points)]
 
-    pymc_model = story.pymc_model(data, model)
+    pymc_model = needed(story, PyMCModel).pymc_model(data, model)
     in_pymc = pymc_model.compile_logp(jacobian=False)
-    code = story.numpyro_model(model)
+    code = needed(story, NumPyroModel).numpyro_model(model)
     in_numpyro = jax.jit(lambda values: log_density(code, (), data, values)[0])
     return {
-        "numpy": np.asarray(story.log_joint(truths, data, model), float),
+        "numpy": np.asarray(density.log_joint(truths, data, model), float),
         "pymc": np.array([in_pymc(_unconstrained(pymc_model, each)) for each in at]),
         "numpyro": np.array([float(in_numpyro(each)) for each in at]),
     }
@@ -52,10 +54,10 @@ def disagreement(story: Story, model: str) -> dict[str, float]:
 
     The codings agree, up to a constant, where it is below `TOLERANCE`.
     """
-    found = log_densities(story, model)
-    by_hand = found.pop("numpy")
+    densities = log_densities(story, model)
+    by_hand = densities.pop("numpy")
     worst = {}
-    for library, density in found.items():
+    for library, density in densities.items():
         difference = density - by_hand
         gap = float(abs(difference - difference[0]).max() / abs(by_hand).max())
         worst[library] = gap if np.isfinite(gap) else np.inf
@@ -64,11 +66,11 @@ def disagreement(story: Story, model: str) -> dict[str, float]:
 
 def _unconstrained(model: pm.Model, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Values of a PyMC model's free variables on the scale that its density takes."""
-    found = {}
+    unconstrained = {}
     for variable in model.free_RVs:
         value = np.asarray(values[variable.name])
         transform = model.rvs_to_transforms[variable]
         if transform is not None:
             value = transform.forward(value, *variable.owner.inputs).eval()
-        found[model.rvs_to_values[variable].name] = value
-    return found
+        unconstrained[model.rvs_to_values[variable].name] = value
+    return unconstrained

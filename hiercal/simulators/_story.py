@@ -1,24 +1,20 @@
-"""What every story is: a hierarchical generative story with its models in each library."""
+"""What every story is: something that simulates a truth and the data it generates."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
-import string
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pymc as pm
-
-    from hiercal.simulators._reference import Reference
-
-Arrays = dict[str, np.ndarray]
+from hiercal.simulators._capabilities import CALLED, Arrays, LogLikelihood, LogPrior, NewGroup
 
 
 @dataclass(frozen=True)
@@ -37,39 +33,55 @@ class Simulation:
     data: Arrays
 
 
+class ClassName:
+    """The name of a class in snake case, for classes that declare no other."""
+
+    def __get__(self, instance: object, owner: type) -> str:
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", owner.__name__).lower()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Story(ABC):
-    """A hierarchical generative story; subclass as a frozen dataclass of design constants.
+    """Something that simulates a truth and data; subclass as a frozen dataclass of constants.
+
+    Only ``simulate`` is required. All else is a capability, which those who need it ask for: see
+    `hiercal.simulators._capabilities`.
 
     Parameters
     ----------
     given : mapping of str to float
         Scalar parameters that the simulator takes as they are instead of drawing them, which no
-        model knows of: ``{"tau": 0.5}`` for a study at a fixed truth. The ranks of such a study are
+        model knows of: ``{"tau": 0.5}`` for a run at a fixed truth. The ranks of such a run are
         not uniform.
 
     Class attributes
     ----------------
-    name : what the catalogue and arm labels call it.
-    models : each model's name and the parameters that its fits report.
+    name : what the catalogue and arm labels call it; by default the class's name in snake case.
     dims : each parameter's dimensions, () for a scalar; those of `groups` begin with the groups'.
-    design : the fields that hold an entry for each group, or the number of groups.
+        By default those of a simulation: ``theta_dim_0``, ...
+    coords : labels along each dimension; by default "0", "1", ...
+    models : each model's name and the parameters that its fits report; by default one, ``centred``,
+        with all parameters.
     scale, groups : the between-group scale and the group effects among the parameters; empty, as by
         default, where there is none: the tables and figures of them are then left out.
+    group_sizes : how much data each group has; empty, as by default, where the story does not say.
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
     coordinates : the model in whose coordinates the log prior is ranked.
 
-    A story's three codings (``simulate``, ``pymc_model``, ``numpyro_model``) share no sampling or
-    density code: their independence is what makes simulation-based calibration a check.
+    Examples
+    --------
+    >>> class Coin(Story):
+    ...     def simulate(self, rng):
+    ...         p = rng.beta(2, 2)
+    ...         return Simulation({"p": p}, {"heads": rng.binomial(10, p)})
+    >>> Coin().name, Coin().dims, Coin().labels("p")
+    ('coin', {'p': ()}, ['p'])
     """
 
     given: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
-    name: ClassVar[str]
-    models: ClassVar[Mapping[str, tuple[str, ...]]]
-    dims: ClassVar[Mapping[str, tuple[str, ...]]]
-    design: ClassVar[tuple[str, ...]]
+    name: ClassVar[Any] = ClassName()
     scale: ClassVar[str] = ""
     groups: ClassVar[str] = ""
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -78,7 +90,7 @@ class Story(ABC):
 
     def __post_init__(self) -> None:
         given = tuple(sorted((str(name), float(value)) for name, value in dict(self.given).items()))
-        scalars = [name for name, dims in self.dims.items() if dims == ()]
+        scalars = [name for name, dims in self.dims.items() if dims == ()] if given else []
         for name, value in given:
             if name not in scalars or not np.isfinite(value):
                 raise ValueError(
@@ -87,88 +99,51 @@ class Story(ABC):
                 )
         object.__setattr__(self, "given", given)
 
+    @abstractmethod
+    def simulate(self, rng: np.random.Generator) -> Simulation:
+        """Draw hyperparameters, then groups, then observations."""
+
     def given_or(self, name: str, drawn: float) -> float:
         """The value that is given for a parameter, else the one drawn."""
         return dict(self.given).get(name, drawn)
 
     @property
-    @abstractmethod
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        """Labels along each dimension."""
+    def dims(self) -> Mapping[str, tuple[str, ...]]:
+        """Dimensions of each parameter."""
+        return {
+            name: tuple(f"{name}_dim_{axis}" for axis in range(len(shape)))
+            for name, shape in self._shapes.items()
+        }
 
     @property
-    @abstractmethod
-    def observed(self) -> Arrays | None:
-        """The real data that the story is told about, if there are any."""
+    def coords(self) -> Mapping[str, tuple[str, ...]]:
+        """Labels along each dimension."""
+        lengths: dict[str, int] = {}
+        for name, dims in self.dims.items():
+            shape = self._shapes.get(name)
+            if shape is None or len(shape) != len(dims):
+                got = "no truth" if shape is None else f"a truth of shape {shape}"
+                raise ValueError(
+                    f"{self.name}: simulate gives {got} of {name}; its dims are {dims}"
+                )
+            lengths |= dict(zip(dims, shape, strict=True))
+        return {dim: tuple(map(str, range(n))) for dim, n in lengths.items()}
 
-    @classmethod
-    @abstractmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read a design and its data from a table with a row per group or observation."""
+    @property
+    def models(self) -> Mapping[str, tuple[str, ...]]:
+        """Models by name, and the parameters that fits of each report."""
+        return {"centred": tuple(self.dims)}
 
-    @abstractmethod
-    def simulate(self, rng: np.random.Generator) -> Simulation:
-        """Draw hyperparameters, then groups, then observations."""
+    @property
+    def group_sizes(self) -> tuple[float, ...]:
+        """How much data each group has; empty where the story does not say."""
+        return ()
 
-    @abstractmethod
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        """Return `data` as float arrays of the right shapes, or raise a ValueError."""
-
-    def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
-        """Log density of what `model` samples, shape (...), at parameters (..., *dims).
-
-        Without it, draws whose correlation between parameters is lost pass every rank test.
-        """
-        raise NotImplementedError(f"{self.name} has no log_prior")
-
-    @abstractmethod
-    def log_likelihood(
-        self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
-        """Pointwise log likelihood, (..., n_observations), at parameters of shape (..., *dims)."""
-
-    @abstractmethod
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        """The variables that `model` samples, at parameters of shape (..., *dims)."""
-
-    @abstractmethod
-    def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
-        """The model in PyMC; data ``y`` enter as ``pm.Data`` named ``y_data``."""
-
-    @abstractmethod
-    def numpyro_model(self, model: str) -> Callable[..., None]:
-        """The model in NumPyro, a function of the data by keyword, each None by default."""
-
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference | None:
-        """The exact posterior of one of the models, or None where it is intractable."""
-        return None
-
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Group effects (..., *dims) of groups that are all alike, given the population."""
-        raise NotImplementedError(f"{self.name} has no model complete_pooling")
-
-    def draw_integrated(
-        self,
-        draws: Mapping[str, np.ndarray],
-        data: Mapping[str, np.ndarray],
-        model: str,
-        rng: np.random.Generator,
-    ) -> Arrays:
-        """Draw the parameters that `model` integrates out, given those that it samples."""
-        return {}
-
-    def log_joint(
-        self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], model: str
-    ) -> np.ndarray:
-        """Log density (...) of the data and of what `model` samples, up to a constant."""
-        prior = self.log_prior(draws, model)
-        if model == "complete_pooling" and self.groups:
-            draws = {**draws, self.groups: self.pooled(draws)}
-        return prior + self.log_likelihood(draws, data).sum(axis=-1)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        """The effect of a group not seen, drawn from the population; empty if there is none."""
-        return {}
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters, as one simulation has them."""
+        truth = self.simulate(np.random.default_rng(0)).truth
+        return {name: np.shape(value) for name, value in truth.items()}
 
     def quantities(
         self,
@@ -209,9 +184,12 @@ class Story(ABC):
             values = draws[name]
             flat = values.reshape(*values.shape[: values.ndim - len(dims)], -1)
             scalars |= dict(zip(self.labels(name), np.moveaxis(flat, -1, 0), strict=True))
-        scalars |= self.new_group(draws, rng)
-        pointwise = self.log_likelihood(draws, data)
-        densities = {"log_lik": pointwise.sum(axis=-1)} if pointwise.shape[-1] else {}
+        if isinstance(self, NewGroup):
+            scalars |= self.new_group(draws, rng)
+        densities = {}
+        if isinstance(self, LogLikelihood):
+            pointwise = self.log_likelihood(draws, data)
+            densities = {"log_lik": pointwise.sum(axis=-1)} if pointwise.shape[-1] else {}
         log_prior = self._log_prior_of(draws)
         if log_prior is not None:
             densities["log_prior"] = log_prior
@@ -223,27 +201,11 @@ class Story(ABC):
     def _log_prior_of(self, draws: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Log prior of the model whose parameters these are, or None where there is none."""
         models = [model for model, names in self.models.items() if set(names) == set(draws)]
-        if not models:
+        if not models or not isinstance(self, LogPrior):
             return None
-        try:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                model = self.coordinates if self.coordinates in models else models[0]
-                return self.log_prior(draws, model)
-        except NotImplementedError:
-            return None
-
-    def resized(self, n_groups: int) -> Self:
-        """The same story with this many groups: its design over and over, groups renamed."""
-        changes: dict[str, Any] = {}
-        for field in self.design:
-            entries = getattr(self, field)
-            if isinstance(entries, int):
-                changes[field] = n_groups
-            elif entries and isinstance(entries[0], str):
-                changes[field] = ()
-            else:
-                changes[field] = tuple(itertools.islice(itertools.cycle(entries), n_groups))
-        return dataclasses.replace(self, **changes)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            model = self.coordinates if self.coordinates in models else models[0]
+            return self.log_prior(draws, model)
 
     def labels(self, parameter: str) -> list[str]:
         """Names of a parameter's scalars: ``["tau"]`` or ``["theta[A]", "theta[B]", ...]``."""
@@ -254,84 +216,31 @@ class Story(ABC):
         return [f"{parameter}[{','.join(place)}]" for place in places]
 
 
+def needed[T](story: Story, capability: type[T]) -> T:
+    """The story, as one that has a capability; a ValueError that says what to do if it has not.
+
+    Parameters
+    ----------
+    capability : type
+        One of `hiercal.simulators._capabilities`.
+    """
+    if not isinstance(story, capability):
+        called, method = CALLED[capability]
+        raise ValueError(f"story {story.name} has no {called}; give it one, as its `{method}`")
+    return story
+
+
 def changed_fields(instance: Any) -> dict[str, Any]:
-    """Fields of a dataclass instance whose values are not the defaults."""
+    """Fields of a dataclass instance whose values are not the defaults; none that is a function.
+
+    What a function does is told by its source.
+    """
     return {
         field.name: value
         for field in dataclasses.fields(instance)
         if (value := getattr(instance, field.name)) != field.default
+        and not inspect.isfunction(value)
     }
-
-
-def positive(owner: str, field: str, value: float) -> None:
-    """Raise a ValueError unless `value` is a finite number above zero."""
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{owner}: {field} is {value!r}; give a finite number above 0")
-
-
-def at_least_two_groups(owner: str, field: str, n: int) -> None:
-    """Raise a ValueError unless there are two groups or more."""
-    if n < 2:
-        raise ValueError(f"{owner}: {field} has {n} value(s); a hierarchy needs two or more")
-
-
-def only(owner: str, data: Mapping[str, Any], field: str, meaning: str) -> Any:
-    """The one array that `data` hold, or a ValueError."""
-    if set(data) != {field}:
-        raise ValueError(f"{owner}: data are {sorted(data)}; give {field}, {meaning}")
-    return data[field]
-
-
-def finite(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str) -> np.ndarray:
-    """`values` as floats of this shape, or a ValueError; `why` says what the shape comes from."""
-    array = np.asarray(values, float)
-    if array.shape != shape:
-        raise ValueError(f"{owner}: {field} has shape {array.shape}; {why} asks for {shape}")
-    if not np.isfinite(array).all():
-        where = ", ".join(f"{field}{list(map(int, i))}" for i in np.argwhere(~np.isfinite(array)))
-        raise ValueError(f"{owner}: {where} not finite; every value must be a finite number")
-    return array
-
-
-def counts(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str) -> np.ndarray:
-    """`values` as counts of this shape, or a ValueError."""
-    array = finite(owner, field, values, shape, why)
-    if (wrong := np.argwhere((array < 0) | (array != np.floor(array)))).size:
-        at = tuple(map(int, wrong[0]))
-        raise ValueError(
-            f"{owner}: {field}{list(at)} is {array[at]:g}; give a whole number of at least 0"
-        )
-    return array.astype(np.int64)
-
-
-def group_sizes(owner: str, field: str, values: Any) -> tuple[int, ...]:
-    """`values` as whole numbers of at least 1, or a ValueError."""
-    for i, n in enumerate(values):
-        if isinstance(n, bool) or not float(n).is_integer() or n < 1:
-            raise ValueError(f"{owner}: {field}[{i}] is {n!r}; give a whole number of at least 1")
-    return tuple(int(n) for n in values)
-
-
-def group_names(owner: str, field: str, given: tuple[str, ...], n: int) -> tuple[str, ...]:
-    """Names of `n` groups: those given, or letters where they suffice, or numbers from 1."""
-    if not given:
-        letters = string.ascii_uppercase
-        return tuple(letters[:n] if n <= len(letters) else map(str, range(1, n + 1)))
-    if len(given) != n:
-        raise ValueError(f"{owner}: {len(given)} names in {field} for {n} groups; give one each")
-    if len(set(given)) < n:
-        raise ValueError(f"{owner}: {field} {given} repeat a name; make them unique")
-    return given
-
-
-def columns(owner: str, frame: pd.DataFrame, needed: tuple[str, ...], layout: str) -> None:
-    """Raise a ValueError unless the table has the columns needed."""
-    missing = [column for column in needed if column not in frame]
-    if missing:
-        raise ValueError(
-            f"{owner}: no column {' or '.join(missing)} among "
-            f"{', '.join(map(str, frame.columns))}; give {layout}"
-        )
 
 
 def _ordered(owner: str, name: str, log_density: np.ndarray) -> np.ndarray:
@@ -340,16 +249,6 @@ def _ordered(owner: str, name: str, log_density: np.ndarray) -> np.ndarray:
     if undefined.all():
         raise ValueError(f"{owner}: {name} is not a number; a truth or fit without one has no rank")
     return np.where(undefined, -np.inf, log_density)
-
-
-def complete(owner: str, frame: pd.DataFrame, column: str) -> None:
-    """Raise a ValueError if rows of the table have nothing in a column."""
-    empty = [str(i + 1) for i in np.flatnonzero(frame[column].isna())]
-    if empty:
-        raise ValueError(
-            f"{owner}: column {column} is empty in row {', '.join(empty)} below the header; fill "
-            "it in, or leave the row out"
-        )
 
 
 def log_normal(x: np.ndarray, mean: Any, sd: Any) -> np.ndarray:

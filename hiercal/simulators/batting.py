@@ -1,34 +1,23 @@
-"""Batting averages: hits in 45 times at bat, with the rest of the season as the truth held out."""
+"""Hits in 45 times at bat, with the rest of the season as the truth held out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy.special import betainc, betaincinv, digamma, expit, gammaln, logit, polygamma
+from scipy.special import expit, gammaln, logit
 
-from hiercal.simulators._count_model import CountModel, binomial, identity
-from hiercal.simulators._independent import Independent
-from hiercal.simulators._mixed_model import Scale
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
-    columns,
-    counts,
-    group_names,
-    group_sizes,
-    log_normal,
-    only,
-    positive,
-)
+from hiercal.exact.count_model import CountModel, binomial, identity
+from hiercal.exact.independent import Independent, LogitBeta
+from hiercal.exact.mixed_model import Scale
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import Finite, Names, Observed, Positive, Sizes
+from hiercal.simulators._story import Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 PLAYERS = (
@@ -45,7 +34,7 @@ SEASON_AVERAGES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batting(Story):
+class Batting(NormalGroups, Tractable):
     """A binomial hierarchy, normal in the log odds.
 
     mu ~ N(mu_mean, mu_scale), tau ~ HalfNormal(tau_scale), theta_i ~ N(mu, tau),
@@ -75,11 +64,11 @@ class Batting(Story):
     215
     """
 
-    at_bats: tuple[int, ...] = (45,) * 18
-    mu_mean: float = -1.0
-    mu_scale: float = 0.5
-    tau_scale: float = 0.5
-    players: tuple[str, ...] = ()
+    at_bats: Sizes = (45,) * 18
+    mu_mean: Finite = -1.0
+    mu_scale: Positive = 0.5
+    tau_scale: Positive = 0.5
+    players: Names = ()
 
     name: ClassVar = "batting"
     models: ClassVar = {
@@ -89,39 +78,12 @@ class Batting(Story):
         "complete_pooling": ("mu", "theta"),
     }
     dims: ClassVar = {"mu": (), "tau": (), "theta": ("player",)}
-    design: ClassVar = ("at_bats", "players")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "at_bats", group_sizes(self.name, "at_bats", self.at_bats))
-        object.__setattr__(self, "players", tuple(str(s) for s in self.players))
-        at_least_two_groups(self.name, "at_bats", len(self.at_bats))
-        for field in ("mu_scale", "tau_scale"):
-            positive(self.name, field, getattr(self, field))
-        if not np.isfinite(self.mu_mean):
-            raise ValueError(f"{self.name}: mu_mean is {self.mu_mean!r}; give a finite number")
-        group_names(self.name, "players", self.players, len(self.at_bats))
-
-    @property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        given = self.players or (PLAYERS if len(self.at_bats) == len(PLAYERS) else ())
-        return {"player": group_names(self.name, "players", given, len(self.at_bats))}
-
-    @property
-    def observed(self) -> Arrays | None:
-        """The first 45 times at bat of 1970, if the design is theirs; see `SEASON_AVERAGES`."""
-        return {"hits": np.array(HITS)} if self.at_bats == Batting.at_bats else None
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read columns ``hits``, ``at_bats`` and, if there is one, ``player``."""
-        layout = "a row per player with columns hits, at_bats and optionally player"
-        columns(cls.name, frame, ("hits", "at_bats"), layout)
-        players = tuple(frame["player"].astype(str)) if "player" in frame else ()
-        story = cls(at_bats=tuple(frame["at_bats"]), players=players)
-        return story, story.check({"hits": frame["hits"].to_numpy()})
+    usual_names: ClassVar = PLAYERS
+    observes: ClassVar = {
+        "hits": Observed("the hits of each player", "counts", most="at_bats", real=HITS)
+    }
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         mu = self.given_or("mu", rng.normal(self.mu_mean, self.mu_scale))
@@ -130,16 +92,6 @@ class Batting(Story):
         hits = rng.binomial(self.at_bats, expit(theta))
         truth = {"mu": np.array(mu), "tau": np.array(tau), "theta": theta}
         return Simulation(truth, {"hits": hits})
-
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        given = only(self.name, data, "hits", "the hits of each player")
-        hits = counts(self.name, "hits", given, (len(self.at_bats),), "at_bats")
-        for i, (hit, most) in enumerate(zip(hits, self.at_bats, strict=True)):
-            if hit > most:
-                raise ValueError(
-                    f"{self.name}: hits[{i}] is {hit}; at_bats[{i}] allows at most {most}"
-                )
-        return {"hits": hits}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         theta = draws["theta"]
@@ -161,17 +113,6 @@ class Batting(Story):
         hits, at_bats, theta = data["hits"], np.array(self.at_bats), draws["theta"]
         ways = gammaln(at_bats + 1) - gammaln(hits + 1) - gammaln(at_bats - hits + 1)
         return ways + hits * theta - at_bats * np.logaddexp(0, theta)
-
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        if model == "noncentred":
-            z = (draws["theta"] - draws["mu"][..., None]) / draws["tau"][..., None]
-            return {"mu": draws["mu"], "tau": draws["tau"], "z": z}
-        names = {
-            "centred": ("mu", "tau", "theta"),
-            "no_pooling": ("theta",),
-            "complete_pooling": ("mu",),
-        }
-        return {name: draws[name] for name in names[model]}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -235,57 +176,29 @@ class Batting(Story):
             with players:
                 numpyro.sample("hits", dist.Binomial(at_bats, logits=theta), obs=hits)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        hits, at_bats = self.check(data)["hits"], np.array(self.at_bats)
-        labels = self.labels("theta")
-        if model == "no_pooling":
-            a, b = 1 + hits, 1 + at_bats - hits
-            marginals = [LogitBeta(*each) for each in zip(a, b, strict=True)]
-            return Independent(
-                dict(zip(labels, marginals, strict=True)),
-                lambda n, rng: {"theta": logit(rng.beta(a, b, size=(n, len(a))))},
-            )
+    def partly_pooled(self, hits: np.ndarray) -> Posterior:
         between = Scale("tau", lambda tau: -0.5 * (tau / self.tau_scale) ** 2, self.tau_scale)
-        return CountModel(
-            binomial(hits, at_bats),
-            centre=("mu", self.mu_mean, self.mu_scale),
-            scale=None if model == "complete_pooling" else between,
-            link=identity("theta"),
-            labels=labels,
-            finite_moments=True,
+        return self._counts(hits, between)
+
+    def fully_pooled(self, hits: np.ndarray) -> Posterior:
+        return self._counts(hits, None)
+
+    def not_pooled(self, hits: np.ndarray) -> Posterior:
+        a, b = 1 + hits, 1 + np.array(self.at_bats) - hits
+        marginals = [LogitBeta(*each) for each in zip(a, b, strict=True)]
+        return Independent(
+            dict(zip(self.labels("theta"), marginals, strict=True)),
+            lambda n, rng: {"theta": logit(rng.beta(a, b, size=(n, len(a))))},
         )
 
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.repeat(draws["mu"][..., None], len(self.at_bats), axis=-1)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        if "tau" not in draws:
-            return {}
-        return {"theta_new": rng.normal(draws["mu"], draws["tau"])}
-
-
-@dataclass(frozen=True)
-class LogitBeta:
-    """The log odds of a Beta(a, b) probability."""
-
-    a: float
-    b: float
-
-    def mean(self) -> float:
-        return digamma(self.a) - digamma(self.b)
-
-    def std(self) -> float:
-        return np.sqrt(polygamma(1, self.a) + polygamma(1, self.b))
-
-    def cdf(self, x: np.ndarray) -> np.ndarray:
-        return betainc(self.a, self.b, expit(x))
-
-    def ppf(self, q: float) -> float:
-        return logit(betaincinv(self.a, self.b, q))
+    def _counts(self, hits: np.ndarray, between: Scale | None) -> Posterior:
+        return CountModel(
+            binomial(hits, np.array(self.at_bats)),
+            centre=("mu", self.mu_mean, self.mu_scale),
+            scale=between,
+            link=identity("theta"),
+            labels=self.labels("theta"),
+            finite_moments=True,
+        )

@@ -1,31 +1,21 @@
-"""Eight Schools: effects of coaching on test scores, measured with known standard errors."""
+"""Effects of coaching on test scores, measured with known standard errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from hiercal.simulators._mixed_model import CrossProducts, MixedModel
-from hiercal.simulators._normal_normal import NormalNormal
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
-    columns,
-    finite,
-    group_names,
-    log_normal,
-    only,
-    positive,
-)
+from hiercal.exact.mixed_model import CrossProducts, MixedModel
+from hiercal.exact.normal_normal import NormalNormal
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import Names, Observed, Positive, Positives
+from hiercal.simulators._story import Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 RUBIN_EFFECTS = (28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0)
@@ -33,7 +23,7 @@ RUBIN_STANDARD_ERRORS = (15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EightSchools(Story):
+class EightSchools(NormalGroups, Tractable):
     """A normal hierarchy with known standard errors.
 
     mu ~ N(0, mu_scale), tau ~ HalfNormal(tau_scale), theta_i ~ N(mu, tau),
@@ -63,11 +53,11 @@ class EightSchools(Story):
     4.806
     """
 
-    sigma: tuple[float, ...] = RUBIN_STANDARD_ERRORS
-    mu_scale: float = 20.0
-    tau_scale: float = 10.0
+    sigma: Positives = RUBIN_STANDARD_ERRORS
+    mu_scale: Positive = 20.0
+    tau_scale: Positive = 10.0
     tau_prior: Literal["half_normal", "half_cauchy"] = "half_normal"
-    schools: tuple[str, ...] = ()
+    schools: Names = ()
 
     name: ClassVar = "eight_schools"
     models: ClassVar = {
@@ -77,42 +67,9 @@ class EightSchools(Story):
         "complete_pooling": ("mu", "theta"),
     }
     dims: ClassVar = {"mu": (), "tau": (), "theta": ("school",)}
-    design: ClassVar = ("sigma", "schools")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "sigma", tuple(float(s) for s in self.sigma))
-        object.__setattr__(self, "schools", tuple(str(s) for s in self.schools))
-        at_least_two_groups(self.name, "sigma", len(self.sigma))
-        for i, s in enumerate(self.sigma):
-            positive(self.name, f"sigma[{i}]", s)
-        positive(self.name, "mu_scale", self.mu_scale)
-        positive(self.name, "tau_scale", self.tau_scale)
-        if self.tau_prior not in ("half_normal", "half_cauchy"):
-            raise ValueError(
-                f"{self.name}: tau_prior is {self.tau_prior!r}; give 'half_normal' or 'half_cauchy'"
-            )
-        group_names(self.name, "schools", self.schools, len(self.sigma))
-
-    @property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        return {"school": group_names(self.name, "schools", self.schools, len(self.sigma))}
-
-    @property
-    def observed(self) -> Arrays | None:
-        """Rubin's estimated effects, if the design is his."""
-        return {"y": np.array(RUBIN_EFFECTS)} if self.sigma == RUBIN_STANDARD_ERRORS else None
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read columns ``y`` and ``sigma`` and, if there is one, ``school``: a row per school."""
-        layout = "a row per school with columns y, sigma and optionally school"
-        columns(cls.name, frame, ("y", "sigma"), layout)
-        schools = tuple(frame["school"].astype(str)) if "school" in frame else ()
-        story = cls(sigma=tuple(frame["sigma"]), schools=schools)
-        return story, story.check({"y": frame["y"].to_numpy()})
+    observes: ClassVar = {"y": Observed("the estimated effects", real=RUBIN_EFFECTS)}
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         mu = self.given_or("mu", rng.normal(0, self.mu_scale))
@@ -122,10 +79,6 @@ class EightSchools(Story):
         theta = rng.normal(mu, tau, size=len(self.sigma))
         y = rng.normal(theta, self.sigma)
         return Simulation({"mu": np.array(mu), "tau": np.array(tau), "theta": theta}, {"y": y})
-
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        y = only(self.name, data, "y", "the estimated effects")
-        return {"y": finite(self.name, "y", y, (len(self.sigma),), "sigma")}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         if model == "no_pooling":
@@ -147,17 +100,6 @@ class EightSchools(Story):
         self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         return log_normal(data["y"], draws["theta"], np.array(self.sigma))
-
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        if model == "noncentred":
-            z = (draws["theta"] - draws["mu"][..., None]) / draws["tau"][..., None]
-            return {"mu": draws["mu"], "tau": draws["tau"], "z": z}
-        names = {
-            "centred": ("mu", "tau", "theta"),
-            "no_pooling": ("theta",),
-            "complete_pooling": ("mu",),
-        }
-        return {name: draws[name] for name in names[model]}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -221,47 +163,39 @@ class EightSchools(Story):
             with schools:
                 numpyro.sample("y", dist.Normal(theta, sigma), obs=y)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        y, sigma = self.check(data)["y"], np.array(self.sigma)
-        if model in ("centred", "noncentred"):
-            return NormalNormal(
-                y,
-                sigma,
-                mu_scale=self.mu_scale,
-                log_prior_tau=lambda tau: (
-                    -np.log1p((tau / self.tau_scale) ** 2)
-                    if self.tau_prior == "half_cauchy"
-                    else -0.5 * (tau / self.tau_scale) ** 2
-                ),
-                tau_scale=self.tau_scale,
-                labels=self.coords["school"],
-            )
-        pooled = model == "complete_pooling"
-        loadings = np.ones((len(y), int(pooled)))
-        weighted = CrossProducts.of(
-            np.arange(len(y)), loadings / sigma[:, None], 1 / sigma, y / sigma
+    def partly_pooled(self, y: np.ndarray) -> Posterior:
+        return NormalNormal(
+            y,
+            np.array(self.sigma),
+            mu_scale=self.mu_scale,
+            log_prior_tau=lambda tau: (
+                -np.log1p((tau / self.tau_scale) ** 2)
+                if self.tau_prior == "half_cauchy"
+                else -0.5 * (tau / self.tau_scale) ** 2
+            ),
+            tau_scale=self.tau_scale,
+            labels=self.coords["school"],
         )
+
+    def not_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, self.mu_scale, {})
+
+    def fully_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, 0.0, {"mu": (0.0, self.mu_scale)})
+
+    def _normal(
+        self, y: np.ndarray, between: float, priors: dict[str, tuple[float, float]]
+    ) -> Posterior:
+        sigma, loadings = np.array(self.sigma), np.ones((len(y), len(priors)))
+        rows = loadings / sigma[:, None]
         return MixedModel(
-            weighted,
-            coefficients={"mu": (0.0, self.mu_scale)} if pooled else {},
-            scale=0.0 if pooled else self.mu_scale,
+            CrossProducts.of(np.arange(len(y)), rows, 1 / sigma, y / sigma),
+            coefficients=priors,
+            scale=between,
             noise=1.0,
             effect="theta",
             labels=self.labels("theta"),
             loadings=loadings,
         )
-
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.repeat(draws["mu"][..., None], len(self.sigma), axis=-1)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        if "tau" not in draws:
-            return {}
-        return {"theta_new": rng.normal(draws["mu"], draws["tau"])}

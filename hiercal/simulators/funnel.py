@@ -1,25 +1,25 @@
-"""Neal's funnel: a hierarchy without data, whose posterior is its prior."""
+"""A hierarchy without data, whose posterior is its prior."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy.special import gammaincc
 
-from hiercal.simulators._grid import Conditional, Grid, GridReference, normal, real
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import Arrays, Simulation, Story, log_normal, positive
+from hiercal.exact.funnel import FunnelPrior
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import NumberOfGroups, Positive
+from hiercal.simulators._story import Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Funnel(Story):
+class Funnel(NormalGroups, Tractable):
     """Groups whose scale ranges over orders of magnitude, and nothing to say which.
 
     v ~ N(0, v_scale), sigma = exp(v / 2), x_k ~ N(0, sigma).
@@ -44,47 +44,27 @@ class Funnel(Story):
     3.0
     """
 
-    n: int = 9
-    v_scale: float = 3.0
+    n: NumberOfGroups = 9
+    v_scale: Positive = 3.0
 
     name: ClassVar = "funnel"
     models: ClassVar = {"centred": ("v", "sigma", "x"), "noncentred": ("v", "sigma", "x")}
     dims: ClassVar = {"v": (), "sigma": (), "x": ("coordinate",)}
-    design: ClassVar = ("n",)
     scale: ClassVar = "sigma"
     groups: ClassVar = "x"
+    centre: ClassVar = ""
+    derived: ClassVar = ("sigma",)
     unreliable: ClassVar = ("centred",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 2:
-            raise ValueError(f"{self.name}: n is {self.n!r}; give a whole number of at least 2")
-        positive(self.name, "v_scale", self.v_scale)
 
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
         return {"coordinate": tuple(str(k + 1) for k in range(self.n))}
-
-    @property
-    def observed(self) -> Arrays | None:
-        return None
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        raise ValueError(f"{cls.name}: the funnel has no data; leave --data out")
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         v = self.given_or("v", rng.normal(0, self.v_scale))
         sigma = self.given_or("sigma", np.exp(v / 2))
         x = rng.normal(0, sigma, size=self.n)
         return Simulation({"v": np.array(v), "sigma": np.array(sigma), "x": x}, {})
-
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        if data:
-            raise ValueError(
-                f"{self.name}: data are {sorted(data)}; the funnel has none: give {{}}"
-            )
-        return {}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         v, x = draws["v"], draws["x"]
@@ -96,11 +76,6 @@ class Funnel(Story):
         self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         return np.zeros((*np.shape(draws["v"]), 0))
-
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        if model == "centred":
-            return {"v": draws["v"], "x": draws["x"]}
-        return {"v": draws["v"], "z": draws["x"] / np.exp(draws["v"] / 2)[..., None]}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -136,61 +111,7 @@ class Funnel(Story):
                 z = numpyro.sample("z", dist.Normal(0, 1))
                 numpyro.deterministic("x", sigma * z)
 
-        return {"centred": centred, "noncentred": noncentred}[model]
+        return by_name(model, centred, noncentred)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        self.check(data)
-        return FunnelPrior(self)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        return {"x_new": rng.normal(0, draws["sigma"])}
-
-
-class FunnelPrior(GridReference):
-    """The funnel itself, with v on a grid."""
-
-    def __init__(self, story: Funnel) -> None:
-        self._story = story
-        axis = real("v", 0.0, story.v_scale)
-        self.grid = Grid(lambda v: -0.5 * (v / story.v_scale) ** 2, [axis])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return ("v", "sigma", *self._story.labels("x"), "x_new", "log_prior")
-
-    def conditional(self, name: str) -> Conditional:
-        v = self.grid.nodes["v"]
-        if name == "sigma":
-            return self._sigma(v)
-        if name == "log_prior":
-            return self._log_prior(v)
-        return normal(np.zeros(len(v)), np.exp(v))
-
-    def _sigma(self, v: np.ndarray) -> Conditional:
-        def cdf(x: np.ndarray) -> np.ndarray:
-            with np.errstate(divide="ignore"):
-                below = self.grid.cdf("v", 2 * np.log(np.maximum(x, 0)))
-            return np.broadcast_to(below, (len(x), len(v)))
-
-        low, high = self.grid.bracket("v")
-        bracket = float(np.exp(low / 2)), float(np.exp(high / 2))
-        return Conditional(np.exp(v / 2), np.zeros(len(v)), cdf, bracket)
-
-    def _log_prior(self, v: np.ndarray) -> Conditional:
-        """Log density of v and x: given v, a constant less half a chi-square of n."""
-        n, scale = self._story.n, self._story.v_scale
-        most = log_normal(v, 0, scale) - n * (v + np.log(2 * np.pi)) / 2
-        bracket = float(most.min() - 20 * n), float(most.max())
-        return Conditional(
-            most - n / 2,
-            np.full(len(v), n / 2),
-            lambda x: gammaincc(n / 2, np.maximum(most - x, 0)),
-            bracket,
-        )
-
-    def complete(
-        self, hyper: dict[str, np.ndarray], n: int, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        sigma = np.exp(hyper["v"] / 2)
-        x = sigma[:, None] * rng.standard_normal((n, self._story.n))
-        return {**hyper, "sigma": sigma, "x": x}
+    def partly_pooled(self) -> Posterior:
+        return FunnelPrior(self.v_scale, self.labels("x"))

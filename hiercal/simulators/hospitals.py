@@ -1,34 +1,24 @@
-"""Hospitals: counts of events with known exposures, and rates that vary between hospitals."""
+"""Counts of events with known exposures, and rates that vary between hospitals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy import stats
 from scipy.special import gammaln
 
-from hiercal.simulators._count_model import CountModel, exponential, poisson
-from hiercal.simulators._independent import Independent
-from hiercal.simulators._mixed_model import Scale
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
-    columns,
-    counts,
-    group_names,
-    log_normal,
-    only,
-    positive,
-)
+from hiercal.exact.count_model import CountModel, exponential, poisson
+from hiercal.exact.independent import Independent
+from hiercal.exact.mixed_model import Scale
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import LOG, NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import Exposures, Names, Observed, Positive
+from hiercal.simulators._story import Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 EXPOSURES = (2.1, 5.0, 1.3, 8.2, 0.7, 3.5, 6.1, 4.0)
@@ -36,7 +26,7 @@ EVENTS = (3, 10, 3, 8, 1, 11, 10, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hospitals(Story):
+class Hospitals(NormalGroups, Tractable):
     """A Poisson hierarchy with log-normal rates.
 
     mu_log ~ N(0, mu_scale), sigma_log ~ HalfNormal(sigma_scale),
@@ -64,12 +54,12 @@ class Hospitals(Story):
     0.287
     """
 
-    exposure: tuple[float, ...] = EXPOSURES
-    mu_scale: float = 1.0
-    sigma_scale: float = 1.0
-    shape: float = 1.0
-    rate: float = 0.5
-    hospitals: tuple[str, ...] = ()
+    exposure: Exposures = EXPOSURES
+    mu_scale: Positive = 1.0
+    sigma_scale: Positive = 1.0
+    shape: Positive = 1.0
+    rate: Positive = 0.5
+    hospitals: Names = ()
 
     name: ClassVar = "hospitals"
     models: ClassVar = {
@@ -79,38 +69,11 @@ class Hospitals(Story):
         "complete_pooling": ("mu_log", "lambda"),
     }
     dims: ClassVar = {"mu_log": (), "sigma_log": (), "lambda": ("hospital",)}
-    design: ClassVar = ("exposure", "hospitals")
     scale: ClassVar = "sigma_log"
     groups: ClassVar = "lambda"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "exposure", tuple(float(e) for e in self.exposure))
-        object.__setattr__(self, "hospitals", tuple(str(s) for s in self.hospitals))
-        at_least_two_groups(self.name, "exposure", len(self.exposure))
-        for i, e in enumerate(self.exposure):
-            positive(self.name, f"exposure[{i}]", e)
-        for field in ("mu_scale", "sigma_scale", "shape", "rate"):
-            positive(self.name, field, getattr(self, field))
-        group_names(self.name, "hospitals", self.hospitals, len(self.exposure))
-
-    @property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        return {"hospital": group_names(self.name, "hospitals", self.hospitals, len(self.exposure))}
-
-    @property
-    def observed(self) -> Arrays | None:
-        """The textbook's counts, as printed, if the exposures are its own."""
-        return {"y": np.array(EVENTS)} if self.exposure == EXPOSURES else None
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read columns ``y``, ``exposure`` and, if there is one, ``hospital``."""
-        layout = "a row per hospital with columns y, exposure and optionally hospital"
-        columns(cls.name, frame, ("y", "exposure"), layout)
-        hospitals = tuple(frame["hospital"].astype(str)) if "hospital" in frame else ()
-        story = cls(exposure=tuple(frame["exposure"]), hospitals=hospitals)
-        return story, story.check({"y": frame["y"].to_numpy()})
+    centre: ClassVar = "mu_log"
+    link: ClassVar = LOG
+    observes: ClassVar = {"y": Observed("the counts of events", "counts", real=EVENTS)}
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         mu_log = self.given_or("mu_log", rng.normal(0, self.mu_scale))
@@ -119,10 +82,6 @@ class Hospitals(Story):
         y = rng.poisson(rate * self.exposure)
         truth = {"mu_log": np.array(mu_log), "sigma_log": np.array(sigma_log), "lambda": rate}
         return Simulation(truth, {"y": y})
-
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        y = only(self.name, data, "y", "the counts of events")
-        return {"y": counts(self.name, "y", y, (len(self.exposure),), "exposure")}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         if model == "no_pooling":
@@ -144,18 +103,6 @@ class Hospitals(Story):
     ) -> np.ndarray:
         y, expected = data["y"], draws["lambda"] * np.array(self.exposure)
         return y * np.log(expected) - expected - gammaln(y + 1)
-
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        if model == "no_pooling":
-            return {"lambda": draws["lambda"]}
-        if model == "complete_pooling":
-            return {"mu_log": draws["mu_log"]}
-        sampled = {"mu_log": draws["mu_log"], "sigma_log": draws["sigma_log"]}
-        log_rate = np.log(draws["lambda"])
-        if model == "centred":
-            return sampled | {"log_lambda": log_rate}
-        z = (log_rate - draws["mu_log"][..., None]) / draws["sigma_log"][..., None]
-        return sampled | {"z": z}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -221,39 +168,31 @@ class Hospitals(Story):
             with hospitals:
                 numpyro.sample("y", dist.Poisson(rate * exposure), obs=y)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        y, exposure = self.check(data)["y"], np.array(self.exposure)
-        labels = self.labels("lambda")
-        if model == "no_pooling":
-            shape, rate = self.shape + y, self.rate + exposure
-            marginals = [stats.gamma(a, scale=1 / b) for a, b in zip(shape, rate, strict=True)]
-            return Independent(
-                dict(zip(labels, marginals, strict=True)),
-                lambda n, rng: {"lambda": rng.gamma(shape, 1 / rate, size=(n, len(y)))},
-            )
+    def partly_pooled(self, y: np.ndarray) -> Posterior:
         between = Scale(
             "sigma_log", lambda sigma: -0.5 * (sigma / self.sigma_scale) ** 2, self.sigma_scale
         )
-        return CountModel(
-            poisson(y, exposure),
-            centre=("mu_log", 0.0, self.mu_scale),
-            scale=None if model == "complete_pooling" else between,
-            link=exponential("lambda"),
-            labels=labels,
-            finite_moments=False,
+        return self._counts(y, between)
+
+    def fully_pooled(self, y: np.ndarray) -> Posterior:
+        return self._counts(y, None)
+
+    def not_pooled(self, y: np.ndarray) -> Posterior:
+        shape, rate = self.shape + y, self.rate + np.array(self.exposure)
+        marginals = [stats.gamma(a, scale=1 / b) for a, b in zip(shape, rate, strict=True)]
+        return Independent(
+            dict(zip(self.labels("lambda"), marginals, strict=True)),
+            lambda n, rng: {"lambda": rng.gamma(shape, 1 / rate, size=(n, len(y)))},
         )
 
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.repeat(np.exp(draws["mu_log"])[..., None], len(self.exposure), axis=-1)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        if "sigma_log" not in draws:
-            return {}
-        return {"lambda_new": np.exp(rng.normal(draws["mu_log"], draws["sigma_log"]))}
+    def _counts(self, y: np.ndarray, between: Scale | None) -> Posterior:
+        return CountModel(
+            poisson(y, np.array(self.exposure)),
+            centre=("mu_log", 0.0, self.mu_scale),
+            scale=between,
+            link=exponential("lambda"),
+            labels=self.labels("lambda"),
+            finite_moments=False,
+        )

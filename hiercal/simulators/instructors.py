@@ -1,37 +1,25 @@
-"""Instructors' exams: scores of students within sections, with an unknown standard deviation."""
+"""Scores of students within sections, with an unknown standard deviation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hiercal.simulators._mixed_model import CrossProducts, MixedModel, Scale
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
-    columns,
-    complete,
-    finite,
-    group_names,
-    group_sizes,
-    log_normal,
-    only,
-    positive,
-)
+from hiercal.exact.mixed_model import CrossProducts, MixedModel, Scale
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import Finite, Names, Observed, Positive, Sizes
+from hiercal.simulators._story import Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instructors(Story):
+class Instructors(NormalGroups, Tractable):
     """A normal hierarchy of raw observations, in groups of unequal size.
 
     mu ~ N(mu_mean, mu_scale), tau ~ HalfNormal(tau_scale), sigma ~ HalfNormal(sigma_scale),
@@ -56,12 +44,12 @@ class Instructors(Story):
     (8,)
     """
 
-    sizes: tuple[int, ...] = (10, 12, 15, 18, 20)
-    mu_mean: float = 50.0
-    mu_scale: float = 25.0
-    tau_scale: float = 10.0
-    sigma_scale: float = 15.0
-    instructors: tuple[str, ...] = ()
+    sizes: Sizes = (10, 12, 15, 18, 20)
+    mu_mean: Finite = 50.0
+    mu_scale: Positive = 25.0
+    tau_scale: Positive = 10.0
+    sigma_scale: Positive = 15.0
+    instructors: Names = ()
 
     name: ClassVar = "instructors"
     models: ClassVar = {
@@ -71,57 +59,20 @@ class Instructors(Story):
         "complete_pooling": ("mu", "sigma", "theta"),
     }
     dims: ClassVar = {"mu": (), "tau": (), "sigma": (), "theta": ("instructor",)}
-    design: ClassVar = ("sizes", "instructors")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "sizes", group_sizes(self.name, "sizes", self.sizes))
-        object.__setattr__(self, "instructors", tuple(str(s) for s in self.instructors))
-        at_least_two_groups(self.name, "sizes", len(self.sizes))
-        for field in ("mu_scale", "tau_scale", "sigma_scale"):
-            positive(self.name, field, getattr(self, field))
-        if not np.isfinite(self.mu_mean):
-            raise ValueError(f"{self.name}: mu_mean is {self.mu_mean!r}; give a finite number")
-        group_names(self.name, "instructors", self.instructors, len(self.sizes))
-
-    @property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        names = group_names(self.name, "instructors", self.instructors, len(self.sizes))
-        return {"instructor": names}
-
-    @property
-    def observed(self) -> Arrays | None:
-        return None
-
-    @property
-    def instructor_of(self) -> np.ndarray:
-        """Index of each student's instructor, shape (n_students,)."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes)
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read columns ``instructor`` and ``y``: a row per student."""
-        columns(cls.name, frame, ("instructor", "y"), "a row per student")
-        complete(cls.name, frame, "instructor")
-        ordered = frame.sort_values("instructor", kind="stable")
-        sizes = ordered["instructor"].value_counts(sort=False).sort_index()
-        story = cls(sizes=tuple(sizes), instructors=tuple(map(str, sizes.index)))
-        return story, story.check({"y": ordered["y"].to_numpy()})
+    observes: ClassVar = {
+        "y": Observed("the scores, instructor after instructor", dims=("student",))
+    }
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         mu = self.given_or("mu", rng.normal(self.mu_mean, self.mu_scale))
         tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
         sigma = self.given_or("sigma", abs(rng.normal(0, self.sigma_scale)))
         theta = rng.normal(mu, tau, size=len(self.sizes))
-        y = rng.normal(theta[self.instructor_of], sigma)
+        y = rng.normal(theta[self.group_of], sigma)
         truth = {"mu": np.array(mu), "tau": np.array(tau), "sigma": np.array(sigma), "theta": theta}
         return Simulation(truth, {"y": y})
-
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        y = only(self.name, data, "y", "the scores, instructor after instructor")
-        return {"y": finite(self.name, "y", y, (sum(self.sizes),), "sizes")}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         log_sigma = np.log(2) + log_normal(draws["sigma"], 0, self.sigma_scale)
@@ -141,19 +92,8 @@ class Instructors(Story):
     def log_likelihood(
         self, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
     ) -> np.ndarray:
-        mean = draws["theta"][..., self.instructor_of]
+        mean = draws["theta"][..., self.group_of]
         return log_normal(data["y"], mean, draws["sigma"][..., None])
-
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        if model == "noncentred":
-            z = (draws["theta"] - draws["mu"][..., None]) / draws["tau"][..., None]
-            return {name: draws[name] for name in ("mu", "tau", "sigma")} | {"z": z}
-        sampled = {
-            "centred": ("mu", "tau", "sigma", "theta"),
-            "no_pooling": ("sigma", "theta"),
-            "complete_pooling": ("mu", "sigma"),
-        }
-        return {name: draws[name] for name in sampled[model]}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -179,7 +119,7 @@ class Instructors(Story):
                     mu = pm.Normal("mu", mu_mean, mu_scale)
                     alike = mu * np.ones(len(self.sizes))
                     theta = pm.Deterministic("theta", alike, dims="instructor")
-            pm.Normal("y", theta[self.instructor_of], sigma, observed=y)
+            pm.Normal("y", theta[self.group_of], sigma, observed=y)
         return pymc_model
 
     def numpyro_model(self, model: str) -> Callable[..., None]:
@@ -188,7 +128,7 @@ class Instructors(Story):
         from numpyro import distributions as dist
 
         n = len(self.sizes)
-        instructor = jnp.array(self.instructor_of)
+        instructor = jnp.array(self.group_of)
         instructors = numpyro.plate("instructor", n)
         students = numpyro.plate("student", len(instructor))
 
@@ -220,41 +160,37 @@ class Instructors(Story):
             mu = numpyro.sample("mu", dist.Normal(self.mu_mean, self.mu_scale))
             scores(numpyro.deterministic("theta", jnp.full(n, mu)), y)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        y = self.check(data)["y"]
-        separate = model == "no_pooling"
-        offset = self.mu_mean if separate else 0.0
-        rows = np.ones((len(y), int(not separate)))
-        between: Scale | float = Scale(
-            "tau", lambda tau: -0.5 * (tau / self.tau_scale) ** 2, self.tau_scale
+    def partly_pooled(self, y: np.ndarray) -> Posterior:
+        between = Scale("tau", lambda tau: -0.5 * (tau / self.tau_scale) ** 2, self.tau_scale)
+        return self._normal(y, between, {"mu": (self.mu_mean, self.mu_scale)})
+
+    def fully_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, 0.0, {"mu": (self.mu_mean, self.mu_scale)})
+
+    def not_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, self.mu_scale, {}, self.mu_mean)
+
+    def _normal(
+        self,
+        y: np.ndarray,
+        between: Scale | float,
+        priors: dict[str, tuple[float, float]],
+        offset: float = 0.0,
+    ) -> Posterior:
+        noise = Scale(
+            "sigma", lambda sigma: -0.5 * (sigma / self.sigma_scale) ** 2, self.sigma_scale
         )
-        if model in ("no_pooling", "complete_pooling"):
-            between = self.mu_scale if separate else 0.0
+        rows = np.ones((len(y), len(priors)))
         return MixedModel(
-            CrossProducts.of(self.instructor_of, rows, np.ones(len(y)), y - offset),
-            coefficients={} if separate else {"mu": (self.mu_mean, self.mu_scale)},
+            CrossProducts.of(self.group_of, rows, np.ones(len(y)), y - offset),
+            coefficients=priors,
             scale=between,
-            noise=Scale(
-                "sigma", lambda sigma: -0.5 * (sigma / self.sigma_scale) ** 2, self.sigma_scale
-            ),
+            noise=noise,
             effect="theta",
             labels=self.labels("theta"),
-            loadings=np.ones((len(self.sizes), int(not separate))),
+            loadings=np.ones((self.n_groups, len(priors))),
             offset=offset,
             new=("theta_new", (1.0,)) if isinstance(between, Scale) else None,
         )
-
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.repeat(draws["mu"][..., None], len(self.sizes), axis=-1)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        if "tau" not in draws:
-            return {}
-        return {"theta_new": rng.normal(draws["mu"], draws["tau"])}

@@ -1,30 +1,20 @@
-"""Private schools: a normal hierarchy whose groups differ by a known covariate."""
+"""A normal hierarchy whose groups differ by a known covariate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hiercal.simulators._mixed_model import CrossProducts, MixedModel, Scale
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
-    columns,
-    finite,
-    group_names,
-    log_normal,
-    only,
-    positive,
-)
+from hiercal.exact.mixed_model import CrossProducts, MixedModel, Scale
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import Finite, Finites, Names, Observed, Positive, Positives
+from hiercal.simulators._story import Arrays, Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 # the textbook's recipe, run with its generator seed 42 and rounded: mu 8, beta 5, tau 4
@@ -39,7 +29,7 @@ EFFECTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrivateSchools(Story):
+class PrivateSchools(NormalGroups, Tractable):
     """A normal hierarchy with known standard errors and a covariate of the groups.
 
     mu ~ N(0, mu_scale), beta ~ N(0, beta_scale), tau ~ HalfNormal(tau_scale),
@@ -70,14 +60,14 @@ class PrivateSchools(Story):
     1.98
     """
 
-    sigma: tuple[float, ...] = STANDARD_ERRORS
-    x: tuple[float, ...] = (0.0,) * 8 + (1.0,) * 4
-    x_new: float = 1.0
+    sigma: Positives = STANDARD_ERRORS
+    x: Finites = (0.0,) * 8 + (1.0,) * 4
+    x_new: Finite = 1.0
     exchangeable: bool = False
-    mu_scale: float = 20.0
-    beta_scale: float = 10.0
-    tau_scale: float = 10.0
-    schools: tuple[str, ...] = ()
+    mu_scale: Positive = 20.0
+    beta_scale: Positive = 10.0
+    tau_scale: Positive = 10.0
+    schools: Names = ()
 
     name: ClassVar = "private_schools"
     models: ClassVar = {
@@ -87,42 +77,9 @@ class PrivateSchools(Story):
         "complete_pooling": ("mu", "beta", "theta"),
     }
     dims: ClassVar = {"mu": (), "beta": (), "tau": (), "theta": ("school",)}
-    design: ClassVar = ("sigma", "x", "schools")
     scale: ClassVar = "tau"
     groups: ClassVar = "theta"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "sigma", tuple(float(s) for s in self.sigma))
-        object.__setattr__(self, "x", tuple(float(v) for v in self.x))
-        object.__setattr__(self, "schools", tuple(str(s) for s in self.schools))
-        at_least_two_groups(self.name, "sigma", len(self.sigma))
-        for i, s in enumerate(self.sigma):
-            positive(self.name, f"sigma[{i}]", s)
-        finite(self.name, "x", self.x, (len(self.sigma),), "sigma")
-        finite(self.name, "x_new", self.x_new, (), "one school")
-        for field in ("mu_scale", "beta_scale", "tau_scale"):
-            positive(self.name, field, getattr(self, field))
-        group_names(self.name, "schools", self.schools, len(self.sigma))
-
-    @property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        return {"school": group_names(self.name, "schools", self.schools, len(self.sigma))}
-
-    @property
-    def observed(self) -> Arrays | None:
-        """The textbook's simulated effects, if the design is its own."""
-        own = self.sigma == STANDARD_ERRORS and self.x == PrivateSchools.x
-        return {"y": np.array(EFFECTS)} if own else None
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read columns ``y``, ``sigma``, ``x`` and, if there is one, ``school``."""
-        layout = "a row per school with columns y, sigma, x and optionally school"
-        columns(cls.name, frame, ("y", "sigma", "x"), layout)
-        schools = tuple(frame["school"].astype(str)) if "school" in frame else ()
-        story = cls(sigma=tuple(frame["sigma"]), x=tuple(frame["x"]), schools=schools)
-        return story, story.check({"y": frame["y"].to_numpy()})
+    observes: ClassVar = {"y": Observed("the estimated effects", real=EFFECTS)}
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         mu = self.given_or("mu", rng.normal(0, self.mu_scale))
@@ -133,14 +90,12 @@ class PrivateSchools(Story):
         truth = {"mu": np.array(mu), "beta": np.array(beta), "tau": np.array(tau), "theta": theta}
         return Simulation(truth, {"y": y})
 
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        y = only(self.name, data, "y", "the estimated effects")
-        return {"y": finite(self.name, "y", y, (len(self.sigma),), "sigma")}
-
-    def _expected(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What the models expect of theta given the population, (..., n_schools)."""
+    def expected(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         beta = 0.0 if self.exchangeable else draws["beta"][..., None]
         return draws["mu"][..., None] + beta * np.array(self.x)
+
+    def expected_new(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        return draws["mu"] + draws["beta"] * self.x_new
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         if model == "no_pooling":
@@ -152,7 +107,7 @@ class PrivateSchools(Story):
             return log_mu
         tau = draws["tau"]
         log_tau = np.log(2) + log_normal(tau, 0, self.tau_scale)
-        log_theta = log_normal(draws["theta"], self._expected(draws), tau[..., None]).sum(axis=-1)
+        log_theta = log_normal(draws["theta"], self.expected(draws), tau[..., None]).sum(axis=-1)
         if model == "noncentred":
             log_theta = log_theta + len(self.sigma) * np.log(tau)
         return log_mu + log_tau + log_theta
@@ -163,17 +118,8 @@ class PrivateSchools(Story):
         return log_normal(data["y"], draws["theta"], np.array(self.sigma))
 
     def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        population = ("mu",) if self.exchangeable else ("mu", "beta")
-        names = {
-            "centred": (*population, "tau", "theta"),
-            "noncentred": (*population, "tau"),
-            "no_pooling": ("theta",),
-            "complete_pooling": population,
-        }[model]
-        sampled = {name: draws[name] for name in names}
-        if model == "noncentred":
-            sampled["z"] = (draws["theta"] - self._expected(draws)) / draws["tau"][..., None]
-        return sampled
+        sampled = super().latent(draws, model)
+        return {k: v for k, v in sampled.items() if k != "beta" or not self.exchangeable}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -246,27 +192,31 @@ class PrivateSchools(Story):
             with schools:
                 numpyro.sample("y", dist.Normal(theta, sigma), obs=y)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        y, sigma = self.check(data)["y"], np.array(self.sigma)
-        priors = {"mu": (0.0, self.mu_scale)}
-        if not self.exchangeable:
-            priors["beta"] = (0.0, self.beta_scale)
-        if model == "no_pooling":
-            priors = {}
+    def partly_pooled(self, y: np.ndarray) -> Posterior:
+        between = Scale("tau", lambda tau: -0.5 * (tau / self.tau_scale) ** 2, self.tau_scale)
+        return self._normal(y, between, self._priors)
+
+    def not_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, self.mu_scale, {})
+
+    def fully_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, 0.0, self._priors)
+
+    @property
+    def _priors(self) -> dict[str, tuple[float, float]]:
+        """Means and scales of the coefficients' normal priors."""
+        beta = {} if self.exchangeable else {"beta": (0.0, self.beta_scale)}
+        return {"mu": (0.0, self.mu_scale)} | beta
+
+    def _normal(
+        self, y: np.ndarray, between: Scale | float, priors: dict[str, tuple[float, float]]
+    ) -> Posterior:
+        sigma = np.array(self.sigma)
         loadings = np.column_stack([np.ones(len(y)), self.x])[:, : len(priors)]
-        between: Scale | float = Scale(
-            "tau", lambda tau: -0.5 * (tau / self.tau_scale) ** 2, self.tau_scale
-        )
-        if model in ("no_pooling", "complete_pooling"):
-            between = 0.0 if priors else self.mu_scale
         rows = loadings / sigma[:, None]
+        new = ("theta_new", (1.0, self.x_new)[: len(priors)])
         return MixedModel(
             CrossProducts.of(np.arange(len(y)), rows, 1 / sigma, y / sigma),
             coefficients=priors,
@@ -275,16 +225,6 @@ class PrivateSchools(Story):
             effect="theta",
             labels=self.labels("theta"),
             loadings=loadings,
-            new=("theta_new", (1.0, self.x_new)[: len(priors)])
-            if isinstance(between, Scale)
-            else None,
+            new=new if isinstance(between, Scale) else None,
             fixed={"beta": 0.0} if self.exchangeable and priors else {},
         )
-
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        return self._expected(draws)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        if "tau" not in draws:
-            return {}
-        return {"theta_new": rng.normal(draws["mu"] + draws["beta"] * self.x_new, draws["tau"])}

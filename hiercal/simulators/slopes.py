@@ -1,38 +1,27 @@
-"""Varying slopes: a regression through the origin in each group, one group with few points."""
+"""A regression through the origin in each group, one group with few points."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hiercal.simulators._mixed_model import CrossProducts, MixedModel, Scale
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
-    columns,
-    complete,
-    finite,
-    group_names,
-    log_normal,
-    only,
-    positive,
-)
+from hiercal.exact.mixed_model import CrossProducts, MixedModel, Scale
+from hiercal.exact.posterior import Posterior
+from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
+from hiercal.simulators._fields import Finite, Names, Observed, Positive, Rows
+from hiercal.simulators._story import Simulation, log_normal
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pymc as pm
 
 MANY, FEW = 20, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slopes(Story):
+class Slopes(NormalGroups, Tractable):
     """A hierarchy of slopes.
 
     mu_slope ~ N(0, mu_scale), sigma_slope ~ Exponential(slope_rate), noise ~
@@ -60,16 +49,16 @@ class Slopes(Story):
     [0, 0, 1]
     """
 
-    x: tuple[tuple[float, ...], ...] = (
+    x: Rows = (
         *(tuple((j + 1) / MANY for j in range(MANY)) for _ in range(7)),
         tuple((j + 1) / FEW for j in range(FEW)),
     )
-    mu_scale: float = 1.0
-    slope_rate: float = 13.0
-    noise_rate: float = 10.0
-    separate_scale: float = 20.0
-    contamination: float = 0.0
-    group_labels: tuple[str, ...] = ()
+    mu_scale: Positive = 1.0
+    slope_rate: Positive = 13.0
+    noise_rate: Positive = 10.0
+    separate_scale: Positive = 20.0
+    contamination: Finite = 0.0
+    group_labels: Names = ()
 
     name: ClassVar = "slopes"
     models: ClassVar = {
@@ -79,56 +68,17 @@ class Slopes(Story):
         "complete_pooling": ("mu_slope", "noise", "slope"),
     }
     dims: ClassVar = {"mu_slope": (), "sigma_slope": (), "noise": (), "slope": ("group",)}
-    design: ClassVar = ("x", "group_labels")
     scale: ClassVar = "sigma_slope"
     groups: ClassVar = "slope"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "x", tuple(tuple(float(v) for v in row) for row in self.x))
-        object.__setattr__(self, "group_labels", tuple(str(s) for s in self.group_labels))
-        at_least_two_groups(self.name, "x", len(self.x))
-        for g, row in enumerate(self.x):
-            if not row:
-                raise ValueError(f"{self.name}: x[{g}] is empty; give each group a point or more")
-            finite(self.name, f"x[{g}]", row, (len(row),), "the group")
-        for field in ("mu_scale", "slope_rate", "noise_rate", "separate_scale"):
-            positive(self.name, field, getattr(self, field))
-        if not np.isfinite(self.contamination):
-            raise ValueError(
-                f"{self.name}: contamination is {self.contamination!r}; give a finite number"
-            )
-        group_names(self.name, "group_labels", self.group_labels, len(self.x))
-
-    @property
-    def coords(self) -> dict[str, tuple[str, ...]]:
-        return {"group": group_names(self.name, "group_labels", self.group_labels, len(self.x))}
-
-    @property
-    def observed(self) -> Arrays | None:
-        return None
-
-    @property
-    def group_of(self) -> np.ndarray:
-        """Index of each observation's group, shape (n_observations,)."""
-        return np.repeat(np.arange(len(self.x)), [len(row) for row in self.x])
+    centre: ClassVar = "mu_slope"
+    observes: ClassVar = {
+        "y": Observed("the observations, group after group", dims=("observation",))
+    }
 
     @property
     def regressor(self) -> np.ndarray:
         """x of each observation, shape (n_observations,)."""
         return np.concatenate(self.x)
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
-        """Read columns ``group``, ``x`` and ``y``: a row per observation."""
-        columns(cls.name, frame, ("group", "x", "y"), "a row per observation")
-        complete(cls.name, frame, "group")
-        parts = [(str(label), rows) for label, rows in frame.groupby("group")]
-        story = cls(
-            x=tuple(tuple(rows["x"]) for _, rows in parts),
-            group_labels=tuple(label for label, _ in parts),
-        )
-        return story, story.check({"y": np.concatenate([rows["y"] for _, rows in parts])})
 
     def simulate(self, rng: np.random.Generator) -> Simulation:
         mu_slope = self.given_or("mu_slope", rng.normal(0, self.mu_scale))
@@ -146,10 +96,6 @@ class Slopes(Story):
             "slope": slope,
         }
         return Simulation(truth, {"y": y})
-
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        y = only(self.name, data, "y", "the observations, group after group")
-        return {"y": finite(self.name, "y", y, self.regressor.shape, "x")}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         log_noise = np.log(self.noise_rate) - self.noise_rate * draws["noise"]
@@ -171,17 +117,6 @@ class Slopes(Story):
     ) -> np.ndarray:
         mean = draws["slope"][..., self.group_of] * self.regressor
         return log_normal(data["y"], mean, draws["noise"][..., None])
-
-    def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
-        if model == "noncentred":
-            z = (draws["slope"] - draws["mu_slope"][..., None]) / draws["sigma_slope"][..., None]
-            return {k: draws[k] for k in ("mu_slope", "sigma_slope", "noise")} | {"z": z}
-        sampled = {
-            "centred": ("mu_slope", "sigma_slope", "noise", "slope"),
-            "no_pooling": ("noise", "slope"),
-            "complete_pooling": ("mu_slope", "noise"),
-        }
-        return {name: draws[name] for name in sampled[model]}
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -247,36 +182,29 @@ class Slopes(Story):
             mu = numpyro.sample("mu_slope", dist.Normal(0, self.mu_scale))
             line(numpyro.deterministic("slope", jnp.full(n, mu)), y)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        y, x = self.check(data)["y"], self.regressor
-        pooling = model != "no_pooling"
-        between: Scale | float = Scale(
-            "sigma_slope", lambda sigma: -self.slope_rate * sigma, 1 / self.slope_rate
-        )
-        if model in ("no_pooling", "complete_pooling"):
-            between = 0.0 if pooling else self.separate_scale
+    def partly_pooled(self, y: np.ndarray) -> Posterior:
+        between = Scale("sigma_slope", lambda sigma: -self.slope_rate * sigma, 1 / self.slope_rate)
+        return self._normal(y, between, {"mu_slope": (0.0, self.mu_scale)})
+
+    def fully_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, 0.0, {"mu_slope": (0.0, self.mu_scale)})
+
+    def not_pooled(self, y: np.ndarray) -> Posterior:
+        return self._normal(y, self.separate_scale, {})
+
+    def _normal(
+        self, y: np.ndarray, between: Scale | float, priors: dict[str, tuple[float, float]]
+    ) -> Posterior:
+        x = self.regressor
         return MixedModel(
-            CrossProducts.of(self.group_of, x[:, None] * np.ones((1, int(pooling))), x, y),
-            coefficients={"mu_slope": (0.0, self.mu_scale)} if pooling else {},
+            CrossProducts.of(self.group_of, x[:, None] * np.ones((1, len(priors))), x, y),
+            coefficients=priors,
             scale=between,
             noise=Scale("noise", lambda noise: -self.noise_rate * noise, 1 / self.noise_rate),
             effect="slope",
             labels=self.labels("slope"),
-            loadings=np.ones((len(self.x), int(pooling))),
+            loadings=np.ones((self.n_groups, len(priors))),
             new=("slope_new", (1.0,)) if isinstance(between, Scale) else None,
         )
-
-    def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.repeat(draws["mu_slope"][..., None], len(self.x), axis=-1)
-
-    def new_group(self, draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
-        if "sigma_slope" not in draws:
-            return {}
-        return {"slope_new": rng.normal(draws["mu_slope"], draws["sigma_slope"])}

@@ -1,4 +1,4 @@
-"""Survey: answers in categories by region, with proportions that vary between regions."""
+"""Answers in categories by region, with proportions that vary between regions."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma, xlogy
 
+from hiercal.exact.dirichlet import DirichletMultinomial, conjugate, dirichlet
+from hiercal.exact.posterior import Posterior
 from hiercal.simulators import _log_gamma
-from hiercal.simulators._dirichlet import FLOOR, DirichletMultinomial, conjugate, dirichlet
-from hiercal.simulators._reference import Reference
-from hiercal.simulators._story import (
-    Arrays,
-    Simulation,
-    Story,
-    at_least_two_groups,
+from hiercal.simulators._catalogue_story import Tractable, by_name
+from hiercal.simulators._fields import (
+    Names,
+    Observed,
+    Positive,
+    Sizes,
     columns,
     counts,
     group_names,
-    group_sizes,
-    only,
-    positive,
 )
+from hiercal.simulators._story import Arrays, Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
 
+FLOOR = np.finfo(float).tiny
 RESPONDENTS = (45, 120, 60, 80, 35, 95)
 CATEGORIES = ("SA", "A", "D", "SD")
 ANSWERS = (
@@ -42,7 +42,7 @@ ANSWERS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey(Story):
+class Survey(Tractable):
     """A Dirichlet hierarchy of multinomial counts.
 
     pi0 ~ Dirichlet(1, ..., 1), alpha ~ Gamma(alpha_shape, alpha_rate),
@@ -78,11 +78,11 @@ class Survey(Story):
     8.129
     """
 
-    n: tuple[int, ...] = RESPONDENTS
+    n: Sizes = RESPONDENTS
     categories: tuple[str, ...] = CATEGORIES
-    regions: tuple[str, ...] = ()
-    alpha_shape: float = 1.0
-    alpha_rate: float = 1.0
+    regions: Names = ()
+    alpha_shape: Positive = 1.0
+    alpha_rate: Positive = 1.0
 
     name: ClassVar = "survey"
     models: ClassVar = {
@@ -95,38 +95,47 @@ class Survey(Story):
     dims: ClassVar = {"alpha": (), "pi0": ("category",), "pi": ("region", "category")}
     scale: ClassVar = "alpha"
     groups: ClassVar = "pi"
-    design: ClassVar = ("n", "regions")
+    observes: ClassVar = {
+        "counts": Observed(
+            "the answers by region and category",
+            "counts",
+            dims=("region", "category"),
+            shaped_by="n and categories",
+            real=ANSWERS,
+        )
+    }
     integrated: ClassVar = {"collapsed": ("pi",)}
     unreliable: ClassVar = ("centred",)
     # the centred density is ruled by the smallest pi: permuted draws pass by it in 200 fits
     coordinates: ClassVar = "noncentred"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "n", group_sizes(self.name, "n", self.n))
-        object.__setattr__(self, "categories", tuple(str(c) for c in self.categories))
-        object.__setattr__(self, "regions", tuple(str(r) for r in self.regions))
-        at_least_two_groups(self.name, "n", len(self.n))
+        object.__setattr__(self, "categories", tuple(map(str, self.categories)))
         if len(self.categories) < 2:
             raise ValueError(
                 f"{self.name}: categories are {self.categories}; give two answers or more"
             )
         group_names(self.name, "categories", self.categories, len(self.categories))
-        group_names(self.name, "regions", self.regions, len(self.n))
-        positive(self.name, "alpha_shape", self.alpha_shape)
-        positive(self.name, "alpha_rate", self.alpha_rate)
+        super().__post_init__()
 
     @property
     def coords(self) -> dict[str, tuple[str, ...]]:
-        regions = group_names(self.name, "regions", self.regions, len(self.n))
-        return {"region": regions, "category": self.categories}
+        return super().coords | {"category": self.categories}
 
     @property
     def observed(self) -> Arrays | None:
         """The answers of six regions, if the design is theirs."""
-        if (self.n, self.categories) != (RESPONDENTS, CATEGORIES):
-            return None
-        return {"counts": np.array(ANSWERS)}
+        return super().observed if self.categories == CATEGORIES else None
+
+    def check(self, data: Mapping[str, Any]) -> Arrays:
+        checked = super().check(data)
+        totals = zip(self.coords["region"], self.n, checked["counts"].sum(axis=1), strict=True)
+        for region, n, total in totals:
+            if total != n:
+                raise ValueError(
+                    f"{self.name}: counts of region {region} add up to {total}; n says {n}"
+                )
+        return checked
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, Arrays]:
@@ -154,20 +163,21 @@ class Survey(Story):
     def simulate(self, rng: np.random.Generator) -> Simulation:
         pi0 = rng.dirichlet(np.ones(len(self.categories)))
         alpha = self.given_or("alpha", max(rng.gamma(self.alpha_shape) / self.alpha_rate, FLOOR))
-        pi = dirichlet(np.broadcast_to(alpha * pi0, (len(self.n), len(pi0))), rng)
+        pi = self.proportions(alpha * pi0, rng)
         truth = {"alpha": np.array(alpha), "pi0": pi0, "pi": pi}
         return Simulation(truth, {"counts": rng.multinomial(self.n, pi)})
 
-    def check(self, data: Mapping[str, Any]) -> Arrays:
-        given = only(self.name, data, "counts", "the answers by region and category")
-        shape = len(self.n), len(self.categories)
-        y = counts(self.name, "counts", given, shape, "n and categories")
-        for region, n, total in zip(self.coords["region"], self.n, y.sum(axis=1), strict=True):
-            if total != n:
-                raise ValueError(
-                    f"{self.name}: counts of region {region} add up to {total}; n says {n}"
-                )
-        return {"counts": y}
+    def proportions(self, a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Proportions of each region, (n_regions, n_categories), from Dirichlet(a).
+
+        The simulator's own draws; the exact posterior has others. ``rng.dirichlet`` gives NaN or 0
+        where a is small, as gamma variables underflow; their logarithms do not:
+        log G(a) = log G(a + 1) - E / a (Marsaglia and Tsang 2000, ACM TOMS 26, 363).
+        """
+        a = np.broadcast_to(a, (len(self.n), len(a)))
+        log_gamma = np.log(rng.standard_gamma(a + 1)) - rng.standard_exponential(a.shape) / a
+        share = np.exp(log_gamma - log_gamma.max(axis=1, keepdims=True))
+        return np.maximum(share / share.sum(axis=1, keepdims=True), FLOOR)
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         flat = gammaln(len(self.categories))
@@ -213,17 +223,13 @@ class Survey(Story):
         return self.log_prior(draws, model) + pointwise.sum(axis=-1)
 
     def latent(self, draws: Mapping[str, np.ndarray], model: str) -> Arrays:
+        has_pi = model in ("centred", "no_pooling")
+        names = self.models[model] if has_pi else self.models[model][:-1]
+        sampled = {name: draws[name] for name in names}
         if model == "noncentred":
             a = self._concentration(draws)
-            z = (self._log_gamma(draws) - digamma(a)) / np.sqrt(polygamma(1, a))
-            return {"alpha": draws["alpha"], "pi0": draws["pi0"], "z": z}
-        names = {
-            "centred": ("alpha", "pi0", "pi"),
-            "collapsed": ("alpha", "pi0"),
-            "no_pooling": ("pi",),
-            "complete_pooling": ("pi0",),
-        }
-        return {name: draws[name] for name in names[model]}
+            sampled["z"] = (self._log_gamma(draws) - digamma(a)) / np.sqrt(polygamma(1, a))
+        return sampled
 
     def pymc_model(self, data: Mapping[str, np.ndarray], model: str) -> pm.Model:
         import pymc as pm
@@ -311,34 +317,25 @@ class Survey(Story):
             with regions:
                 answers(counts, probs=pi)
 
-        return {
-            "centred": centred,
-            "noncentred": noncentred,
-            "collapsed": collapsed,
-            "no_pooling": no_pooling,
-            "complete_pooling": complete_pooling,
-        }[model]
+        return by_name(model, centred, noncentred, collapsed, no_pooling, complete_pooling)
 
-    def exact(self, data: Mapping[str, Any], model: str = "centred") -> Reference:
-        y = self.check(data)["counts"]
-        if model == "no_pooling":
-            return conjugate(y + 1.0, {"pi": np.arange(len(y))}, {"pi": self.labels("pi")})
-        if model == "complete_pooling":
-            labels = {name: self.labels(name) for name in ("pi0", "pi")}
-            rows = {"pi0": 0, "pi": np.zeros(len(y), int)}
-            return conjugate(y.sum(axis=0, keepdims=True) + 1.0, rows, labels)
+    def partly_pooled(self, counts: np.ndarray) -> Posterior:
+        shape, rate = self.alpha_shape, self.alpha_rate
+        new = [f"pi_new[{category}]" for category in self.categories]
         return DirichletMultinomial(
-            y,
-            log_prior_alpha=lambda alpha: (
-                (self.alpha_shape - 1) * np.log(alpha) - self.alpha_rate * alpha
-            ),
-            size=self.alpha_shape / self.alpha_rate,
-            labels={
-                "pi0": self.labels("pi0"),
-                "pi": self.labels("pi"),
-                "pi_new": [f"pi_new[{category}]" for category in self.categories],
-            },
+            counts,
+            log_prior_alpha=lambda alpha: (shape - 1) * np.log(alpha) - rate * alpha,
+            size=shape / rate,
+            labels={"pi0": self.labels("pi0"), "pi": self.labels("pi"), "pi_new": new},
         )
+
+    def not_pooled(self, counts: np.ndarray) -> Posterior:
+        return conjugate(counts + 1.0, {"pi": np.arange(len(counts))}, {"pi": self.labels("pi")})
+
+    def fully_pooled(self, counts: np.ndarray) -> Posterior:
+        rows = {"pi0": 0, "pi": np.zeros(len(counts), int)}
+        labels = {name: self.labels(name) for name in rows}
+        return conjugate(counts.sum(axis=0, keepdims=True) + 1.0, rows, labels)
 
     def pooled(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         return np.repeat(draws["pi0"][..., None, :], len(self.n), axis=-2)

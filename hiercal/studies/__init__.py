@@ -1,7 +1,5 @@
-"""Studies: the engine that runs them, and one file a study; a public module is in the catalogue."""
+"""Named studies: a folder each, with the design in ``study.py``; they are the catalogue's."""
 
-from hiercal.studies._experiment import Experiment
-from hiercal.studies._result import Result
 from hiercal.studies._study import Study
 
-__all__ = ["Experiment", "Result", "Study"]
+__all__ = ["Study"]

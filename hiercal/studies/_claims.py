@@ -9,6 +9,8 @@ from math import nan
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
+from hiercal.errors import NotMeasured
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -100,13 +102,6 @@ class Claim:
     fixed: str = AFTER
 
 
-class NotMeasured(KeyError):
-    """The tables lack what a claim is about, as with options that leave it out."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
 def judge(claim: Claim, tables: Mapping[str, pd.DataFrame]) -> Finding:
     """What the tables say of a claim; undecided, with the reason, if they lack what it is about."""
     try:
@@ -169,7 +164,7 @@ def near(
     return _finding(effect, se, bound, tolerance - abs(effect - target), measure, remark)
 
 
-def every(findings: Sequence[Finding], remark: str = "") -> Finding:
+def all_of(findings: Sequence[Finding], remark: str = "") -> Finding:
     """The claim that several things hold at once, reported by its worst part.
 
     It holds if each part does: all have to pass, so none needs a correction (an intersection-union
@@ -179,7 +174,7 @@ def every(findings: Sequence[Finding], remark: str = "") -> Finding:
     Examples
     --------
     >>> parts = [above(x, 1.0, 0.0, "") for x in (4.0, 5.0, -3.2)]
-    >>> parts[2].verdict, every(parts).verdict, every(parts[:2]).verdict
+    >>> parts[2].verdict, all_of(parts).verdict, all_of(parts[:2]).verdict
     ('fails', 'undecided', 'holds')
     """
     if not findings:
@@ -196,17 +191,17 @@ def every(findings: Sequence[Finding], remark: str = "") -> Finding:
     return replace(_with_remark(worst, remark), parts=n)
 
 
-def either(findings: Sequence[Finding], remark: str = "") -> Finding:
+def any_of(findings: Sequence[Finding], remark: str = "") -> Finding:
     """The claim that at least one of several things holds, reported by its best part.
 
     It holds if one does with the correction for the number of parts, and fails if all fail.
 
     Examples
     --------
-    >>> either([above(0.0, 0.1, 1.0, "more"), below(0.0, 0.1, 1.0, "less")]).measure
+    >>> any_of([above(0.0, 0.1, 1.0, "more"), below(0.0, 0.1, 1.0, "less")]).measure
     'less'
     """
-    turned = every([_denied(part) for part in findings])
+    turned = all_of([_denied(part) for part in findings])
     return _with_remark(_denied(turned), remark)
 
 
@@ -231,11 +226,11 @@ def by_regime(parts: Mapping[str, Finding], where: str, remark: str = "", most: 
 
     Examples
     --------
-    >>> found = by_regime(
+    >>> finding = by_regime(
     ...     {"J = 5": below(1.0, 0.1, 0.5, "share"), "J = 50": below(0.1, 0.01, 0.5, "share")},
     ...     "table.csv and figures/map.png",
     ... )
-    >>> found.verdict, found.effect, found.remark
+    >>> finding.verdict, finding.effect, finding.remark
     ('holds in a regime', 1.0, 'Holds at J = 50. Fails at J = 5.')
     """
     n = sum(part.parts for part in parts.values())
@@ -243,7 +238,7 @@ def by_regime(parts: Mapping[str, Finding], where: str, remark: str = "", most: 
     holds = [name for name, part in parts.items() if _strength(part) > beyond]
     fails = [name for name, part in parts.items() if _strength(part) < -beyond]
     unsure = [name for name in parts if name not in holds and name not in fails]
-    whole = every(list(parts.values()))
+    whole = all_of(list(parts.values()))
     if whole.verdict != "holds":
         verdict: Verdict = "undecided"
         if fails:
@@ -260,7 +255,7 @@ def by_regime(parts: Mapping[str, Finding], where: str, remark: str = "", most: 
     return replace(whole, remark=text, parts=n, where=regime)
 
 
-def each_part(
+def all_named(
     parts: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Finding]],
     tables: Mapping[str, pd.DataFrame],
 ) -> Finding:
@@ -280,24 +275,24 @@ def each_part(
     ...     "Large": lambda tables: above(2.0, 0.1, 1.0, "ratio"),
     ...     "Seldom": lambda tables: below(0.3, 0.01, 0.1, "share"),
     ... }
-    >>> found = each_part(parts, {})
-    >>> found.verdict, found.effect
+    >>> finding = all_named(parts, {})
+    >>> finding.verdict, finding.effect
     ('fails', 0.3)
-    >>> found.remark
+    >>> finding.remark
     'Large: holds, 2 (0.1), bound 1, ratio. Seldom: fails, 0.3 (0.01), bound 0.1, share.'
     """
     findings, said = [], []
     for name, judge in parts.items():
         try:
-            found = judge(tables)
-            error = f" ({found.se:.2g})" if found.se else ""
-            number = f"{found.effect:.3g}{error}, bound {found.bound:g}"
-            said += [f"{name}: {found.verdict}, {number}, {found.measure}.", found.remark]
+            finding = judge(tables)
+            error = f" ({finding.se:.2g})" if finding.se else ""
+            number = f"{finding.effect:.3g}{error}, bound {finding.bound:g}"
+            said += [f"{name}: {finding.verdict}, {number}, {finding.measure}.", finding.remark]
         except NotMeasured as missing:
-            found = Finding("undecided", nan, nan, nan, nan, "")
+            finding = Finding("undecided", nan, nan, nan, nan, "")
             said.append(f"{name}: not measured, {missing}.")
-        findings.append(replace(found, remark=""))
-    return every(findings, " ".join(filter(None, said)))
+        findings.append(replace(finding, remark=""))
+    return all_of(findings, " ".join(filter(None, said)))
 
 
 def _strength(part: Finding) -> float:

@@ -7,47 +7,48 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiercal._words import markdown
-from hiercal.studies import _experiment
+from hiercal.runs.executors import Where
+from hiercal.runs.manifest import replace
+from hiercal.studies import _study
 from hiercal.studies._claims import VERDICTS
-from hiercal.studies._experiment import CLAIMS, Experiment, Say
-from hiercal.studies._manifest import replace
+from hiercal.studies._study import CLAIMS, Say, Study
+from hiercal.words import markdown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def ledger(
-    experiments: Sequence[Experiment],
+    studies: Sequence[Study],
     out: Path,
     *,
     quick: bool = False,
     fresh: bool = False,
+    where: Where | None = None,
     say: Say = print,
-    **where: Any,
 ) -> pd.DataFrame:
     """Run what has not been run, and write ``claims.md``, ``claims.csv`` and ``claims.png``.
 
     Parameters
     ----------
-    experiments : sequence of Experiment
+    studies : sequence of Study
         Those without claims are left out.
     out : Path
-        Each experiment has a folder of its name in it; one that is complete, with the same options,
+        Each study has a folder of its name in it; one that is complete, with the same options,
         is not run again. If other code made it, that is said.
     quick : bool
         Names of folders and files end in ``-quick``.
     fresh : bool
-        Run everything again; see `hiercal.studies._experiment.run`.
+        Run everything again; see `hiercal.studies._study.run`.
+    where : Where
+        See `hiercal.run`.
     say : callable
         Is told what is being done.
-    where
-        Workers or scheduler, as of `hiercal.Study.run`.
 
     Returns
     -------
     DataFrame
-        A row per claim, by its number; see `Experiment.judged`.
+        A row per claim, by its number; see `Study.judged`.
     """
     import pandas as pd
 
@@ -56,9 +57,9 @@ def ledger(
 
     end = "-quick" if quick else ""
     parts = []
-    for experiment in (each for each in experiments if each.claims):
-        folder = out / f"{experiment.name}{end}"
-        tables = _experiment.run(experiment, folder, say=say, fresh=fresh, **where)
+    for study in (each for each in studies if each.claims):
+        folder = out / f"{study.name}{end}"
+        tables = _study.run(study, folder, say=say, fresh=fresh, where=where)
         parts.append(tables[CLAIMS])
     table = pd.concat(parts, ignore_index=True).sort_values("claim", kind="stable")
     table = table.reset_index(drop=True)
@@ -90,18 +91,18 @@ def page(
     table : DataFrame
         A row per claim, as `ledger` returns it.
     pictures : sequence of str
-        Their paths from the page.
+        Paths of the figures, relative to the page.
     quick : bool
         Whether the claims were tested at the size of ``--quick``.
     minutes : mapping of str to float
         How long each study took, for the cost of a decisive run.
     """
     counts = table["verdict"].value_counts()
-    found = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    tally = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
     command = "hiercal claims --quick" if quick else "hiercal claims"
     lines = [
         "# Claims of the textbook and the article\n",
-        f"Written by `{command}`: {len(table)} claims, {found}.\n",
+        f"Written by `{command}`: {len(table)} claims, {tally}.\n",
         "L is a line of the textbook's chapter, A one of the article. An effect has to pass its "
         "bound by three Monte Carlo standard errors (se), which chance alone does once in 740 "
         "claims at the bound. Where one of several effects is enough for a verdict, it has to pass "

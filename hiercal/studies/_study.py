@@ -1,302 +1,391 @@
-"""A study: which stories meet which fitters, how often, and from which seed."""
+"""A study: a named question, what it runs, tabulates, draws and claims, and how it is run."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import os
-from collections import Counter
-from collections.abc import Mapping
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from hiercal.fitters import Fitter
 from hiercal.fitters._fitter import at_least
-from hiercal.simulators import Story
-from hiercal.simulators._story import changed_fields
+from hiercal.runs import identity
+from hiercal.runs.engine import fitted
+from hiercal.runs.executors import Where
+from hiercal.runs.journal import Journal
+from hiercal.runs.manifest import (
+    JOURNAL,
+    MANIFEST,
+    commit,
+    given_file,
+    read_manifest,
+    remove,
+    remove_run,
+    replace,
+    versions,
+)
+from hiercal.runs.measurements import MEASUREMENTS, Measurement, Measurements, Rows, joined
+from hiercal.runs.run import Run
+from hiercal.runs.user_files import given_files
+from hiercal.studies._claims import Claim, judge
 
 if TYPE_CHECKING:
-    from hiercal.studies._result import Result
+    import pandas as pd
+    from matplotlib.figure import Figure
 
+    from hiercal.runs.result import Result
 
-OPTIONAL_STOPPING = (
-    "This extends a run whose verdicts may have been looked at. Looking again after each extension "
-    "raises more false alarms than the stated 5 %: with looks at 200, 400, ..., 1000 simulations a "
-    "calibrated quantity is rejected at one of them in 12 % of runs, at a single look in 4 %. Take "
-    "the verdict of a number of simulations that was settled beforehand."
-)
-"""What looking at verdicts and extending a run does; measured by tests/sbc/test_uniformity.py."""
-GROUPS = ("each", "summary")
-"""What the records may keep of the group effects."""
+Tables = Mapping[str, "pd.DataFrame"]
+Say = Callable[[str], None]
 
-
-LEAST_DRAWS = 4
-"""Draws a chain that `hiercal.sbc.efficiency.diagnostics` needs."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One story met by one fitter.
-
-    Attributes
-    ----------
-    label : str
-        ``story/fitter`` or ``story/fitter-model``; options are added where two arms would clash.
-    """
-
-    story: Story
-    fitter: Fitter
-    label: str
-
-    @cached_property
-    def fitted(self) -> Story:
-        """The story as the fitter's model takes it."""
-        return self.fitter.assumed(self.story)
-
-    @cached_property
-    def key(self) -> str:
-        """What the arm's random numbers depend on."""
-        return f"{story_key(self.story)}/{_identity(self.fitter)}"
+CLAIMS = "claims"
+RUNS = "runs"
+SHOWN = 6
+"""Changes that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """Stories x fitters x simulations x seed.
+class Study(ABC):
+    """A named question; subclass as a frozen dataclass of its design.
 
     Parameters
     ----------
-    stories : sequence of Story
-        Each is simulated `simulations` times.
-    fitters : sequence of Fitter
-        Each meets the same data sets.
-    simulations : int
-        Number of simulated data sets for each story; a finished study can be extended.
     seed : int
-        Every random number of the study follows from it.
-    name : str
-        Name of the study and of its folder in ``results/``.
-    max_rank : int
-        Draws L that a rank is taken among, after thinning; ranks are 0..L.
-    level : float
-        Level of the intervals in the records.
-    below : mapping of str to float
-        Bounds of quantities: whether each lies below its bound is a quantity too, whose mean in the
-        records is the posterior probability that it does: ``{"tau": 1.0}`` adds ``tau < 1``.
-    groups : {"each", "summary"}
-        Rank every group effect on its own, or their mean, least and largest, with the ranks of
-        all groups pooled: records of a story with thousands of groups then stay small.
+        Every random number follows from it.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If a value is out of range, two arms are the same, or a fitter cannot fit a story.
-
-    Examples
-    --------
-    >>> from hiercal import Study, fitter, story
-    >>> study = Study(stories=[story("eight_schools")], fitters=[fitter("exact")], seed=1)
-    >>> [arm.label for arm in study.arms]
-    ['eight_schools/exact']
+    Class attributes
+    ----------------
+    name : what the catalogue and its folder in ``results/`` call it.
+    quick : the options of ``--quick``, which takes less than a minute.
+    claims : what it tests.
     """
 
-    stories: tuple[Story, ...]
-    fitters: tuple[Fitter, ...]
-    simulations: int = 200
-    seed: int = 0
-    name: str = "study"
-    max_rank: int = 99
-    level: float = 0.89
-    groups: str = "each"
-    below: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    seed: int = 2026
+
+    name: ClassVar[str]
+    quick: ClassVar[Mapping[str, Any]]
+    claims: ClassVar[tuple[Claim, ...]] = ()
 
     def __post_init__(self) -> None:
-        for field, kind in (("stories", Story), ("fitters", Fitter)):
-            values = tuple(getattr(self, field))
-            object.__setattr__(self, field, values)
-            if not values:
-                raise ValueError(f"study: {field} is empty; give at least one")
-            for value in values:
-                if not isinstance(value, kind):
-                    raise TypeError(
-                        f"study: {field} holds {value!r}; give a {kind.__name__}, "
-                        f"as hiercal.{kind.__name__.lower()}(name) makes"
-                    )
-        below = tuple((str(name), float(bound)) for name, bound in dict(self.below).items())
-        object.__setattr__(self, "below", below)
-        at_least("study", "simulations", self.simulations, 1)
-        at_least("study", "seed", self.seed, 0)
-        at_least("study", "max_rank", self.max_rank, 9)
-        if not 0 < self.level < 1:
-            raise ValueError(f"study: level is {self.level!r}; give a number inside (0, 1)")
-        if self.groups not in GROUPS:
-            allowed = " or ".join(map(repr, GROUPS))
-            raise ValueError(f"study: groups is {self.groups!r}; give {allowed}")
-        if not self.name or Path(self.name).name != self.name:
-            raise ValueError(f"study: name is {self.name!r}; give a plain folder name")
-        keys = Counter(arm.key for arm in self.arms)
-        if twice := [key for key, n in keys.items() if n > 1]:
-            raise ValueError(f"study: {twice[0]} appears twice; drop one or change its options")
-        for arm in self.arms:
-            arm.fitter.check(arm.story)
-            chains, draws = arm.fitter.shape
-            if draws < LEAST_DRAWS:
-                raise ValueError(
-                    f"study: {arm.label} keeps {draws} draws a chain; effective sample sizes and "
-                    f"R-hat need {LEAST_DRAWS} or more: raise draws"
-                )
-            if chains * draws < self.max_rank:
-                raise ValueError(
-                    f"study: {arm.label} keeps {chains} x {draws} draws, fewer than max_rank = "
-                    f"{self.max_rank}; raise draws or lower max_rank"
-                )
+        at_least(self.name, "seed", self.seed, 0)
 
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Every story with every fitter, stories first."""
-        fitters = _distinct([fitter.label for fitter in self.fitters], self.fitters)
-        return tuple(
-            Arm(story, fitter, f"{story_label}/{fitter_label}")
-            for story, story_label in zip(self.stories, self.story_labels, strict=True)
-            for fitter, fitter_label in zip(self.fitters, fitters, strict=True)
-        )
+    def runs(self) -> dict[str, Run]:
+        """The runs, by the name of their folder in ``runs/``; none if nothing is fitted.
 
-    @property
-    def story_labels(self) -> list[str]:
-        """What the labels of each story's arms begin with."""
-        return _distinct([story.name for story in self.stories], self.stories)
-
-    def describe(self) -> dict[str, Any]:
-        """All that the records depend on but their number, as plain data.
-
-        Options, and under ``code`` and ``packages`` what computes: a hash of each source file,
-        comments and docstrings aside, and the version of each package that they import.
+        Every arm of a run meets the same data sets.
         """
-        from hiercal.studies import _identity
+        return {}
 
-        return {
-            "seed": self.seed,
-            "max_rank": self.max_rank,
-            "level": self.level,
-            **({} if self.groups == "each" else {"groups": self.groups}),
-            **({"below": dict(self.below)} if self.below else {}),
-            "stories": [_described(story) for story in self.stories],
-            "fitters": [_described(fitter) for fitter in self.fitters],
-            **_identity.of_study(self.stories, self.fitters),
-        }
+    def measurements(self) -> dict[str, Measurement]:
+        """What is measured beside the runs, by name: closed forms, times, single fits.
 
-    @property
-    def digest(self) -> str:
-        """Hash of `describe`: two studies with the same digest have the same records."""
-        return hashlib.sha256(_canonical(self.describe()).encode()).hexdigest()
+        Each is kept as it comes in, so that a kill loses none; they run on the workers, but for
+        those that have to be alone.
+        """
+        return {}
 
-    def run(
-        self,
-        out: str | os.PathLike[str] | None = None,
-        *,
-        workers: int | None = None,
-        scheduler: str | None = None,
-        scheduler_file: str | os.PathLike[str] | None = None,
-        progress: bool = True,
-        export: bool = True,
-        fresh: bool = False,
-        given: str | os.PathLike[str] | None = None,
-    ) -> Result:
-        """Run what is still to be run and return the result; safe to interrupt and repeat.
-
-        A run made by other code or by other versions of its packages is refused, so that a result
-        is never that of code that is not there any more.
-
-        More simulations extend a run. Looking at the verdict again after each extension raises
-        more false alarms than the stated 5 %: with looks at 200, 400, ..., 1000 simulations a
-        calibrated quantity is rejected at one of them in 12.1 % of runs (standard error 0.5), at
-        a single look in 3.9 % (0.3). Settle the number beforehand.
+    @abstractmethod
+    def tables(
+        self, results: Mapping[str, Result], measured: Mapping[str, Rows]
+    ) -> dict[str, pd.DataFrame]:
+        """Tidy tables by name, a pure function of the records; no model is fitted here.
 
         Parameters
         ----------
-        out : path
-            Folder of the run, ``results/<name>`` by default. What it already holds of this study
-            is kept; another study's folder is refused.
-        workers : int
-            Worker processes on this machine, by default one a core; 0 fits in this process.
-        scheduler, scheduler_file
-            Address or file of a running Dask scheduler, used instead of local workers;
-            ``DASK_SCHEDULER_ADDRESS`` is used where neither is given.
-        progress : bool
-            Report on standard error: bars on a terminal, lines elsewhere.
-        export : bool
-            Write tables and figures at the end, not only the journal and records.
-        fresh : bool
-            Start over: remove what an earlier run wrote in the folder, and nothing else.
-        given : path
-            The file that the study was read from, for the manifest.
+        results : mapping of str to Result
+            A finished run for each of `runs`.
+        measured : mapping of str to list of dict
+            Rows by table, of all `measurements` in their order.
+        """
+
+    @abstractmethod
+    def figures(self, tables: Tables) -> dict[str, Figure]:
+        """Figures by name, from the tables alone."""
+
+    def texts(self, tables: Tables) -> dict[str, str]:
+        """Further files, by name: a report in Markdown."""
+        return {}
+
+    def judged(self, tables: Tables) -> pd.DataFrame:
+        """The verdict on each claim.
 
         Returns
         -------
-        Result
-
-        Raises
-        ------
-        JournalError
-            If the folder holds another study, or a run made by other code or versions; the message
-            lists what changed.
+        DataFrame
+            A row per claim: ``claim, study, source, says, rule, fixed``, the fields of a `Finding`,
+            and ``tells_apart`` and ``times_the_data`` of it.
         """
-        from hiercal.studies._engine import run
+        import pandas as pd
 
-        return run(
-            self,
-            Path(out) if out is not None else Path("results") / self.name,
-            workers=workers,
-            scheduler=scheduler,
-            scheduler_file=scheduler_file,
-            progress=progress,
-            export=export,
-            fresh=fresh,
-            given=given,
+        rows = []
+        for claim in self.claims:
+            finding = judge(claim, tables)
+            rows.append(
+                {
+                    "claim": claim.id,
+                    "study": self.name,
+                    "source": claim.source,
+                    "says": claim.says,
+                    "rule": claim.rule,
+                    "fixed": claim.fixed,
+                    **dataclasses.asdict(finding),
+                    "tells_apart": finding.tells_apart,
+                    "times_the_data": finding.times_the_data,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def options(self) -> dict[str, Any]:
+        """All options as plain data."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def run(
+    study: Study,
+    folder: Path,
+    *,
+    where: Where | None = None,
+    progress: bool = True,
+    fresh: bool = False,
+    given: Path | None = None,
+    say: Say = print,
+) -> dict[str, pd.DataFrame]:
+    """Run a study and write its folder; safe to interrupt and repeat.
+
+    What the folder holds of the same study, finished, is used as it is. Where other code or
+    versions made it, that is said, and of a user's own study its tables, claims and figures
+    are made again from the runs that were kept; runs that other code made are refused.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Gets ``runs/`` with a folder for each run, a CSV for each table, ``claims.csv``,
+        ``figures/``, and last ``manifest.json``, which says what the tables are of and how many
+        seconds were spent on them, repeated commands included.
+    where, progress
+        See `hiercal.run`.
+    fresh : bool
+        Start over: remove what an earlier run wrote in the folder, and nothing else.
+    given : Path
+        The file that the study was read from, for the manifest.
+    say : callable
+        Is told what is being done.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The tables as written, with six digits, and the verdicts as ``claims``.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds the study with other options, unfinished.
+    JournalError
+        If it holds runs of it that were made by other code or versions.
+    """
+    from hiercal.plots import save
+
+    runs = study.runs()
+    manifest_path = folder / MANIFEST
+    if fresh:
+        _remove(folder)
+    elif finished(study, folder) and _is_used(study, folder, say):
+        tables = _read_tables(folder)
+        if study.claims:
+            # rules cost nothing to apply, and an old verdict must not stand under a new one
+            evidence = {name: table for name, table in tables.items() if name != CLAIMS}
+            tables[CLAIMS] = _judged(study, evidence, folder)
+        return tables
+    else:
+        for name, each in runs.items():
+            if (path := folder / RUNS / name / JOURNAL).exists():
+                with Journal(path) as journal:
+                    journal.check(each.digest, each.describe())
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier = _earlier(study, manifest_path)
+    start = time.perf_counter()
+
+    def note(complete: bool, files: Sequence[str] = ()) -> None:
+        manifest = {
+            "study": study.name,
+            "complete": complete,
+            "options": study.options(),
+            "seconds": round(earlier + time.perf_counter() - start, 1),
+            "given": given_file(given) | given_files(study),
+            "versions": versions(),
+            "commit": commit(),
+            **identity.of_class(type(study)),
+            "files": sorted({*files, *_files(folder)}),
+        }
+        replace(manifest_path, json.dumps(manifest, indent=2) + "\n")
+
+    results = {}
+    for name, each in runs.items():
+        say(f"{study.name}: {name}")
+        try:
+            results[name] = fitted(each, folder / RUNS / name, where=where, progress=progress)
+        finally:
+            note(complete=False)
+    try:
+        measured = _measured(study, folder, where or Where(), say)
+    finally:
+        note(complete=False)
+    say(f"{study.name}: tables")
+    tables = {
+        name: _written(table, folder / f"{name}.csv")
+        for name, table in study.tables(results, measured).items()
+    }
+    if study.claims:
+        tables[CLAIMS] = _judged(study, tables, folder)
+    files = [f"{name}.csv" for name in tables]
+    for name, text in study.texts(tables).items():
+        replace(folder / name, text)
+        files.append(name)
+    say(f"{study.name}: figures")
+    for name, figure in study.figures(tables).items():
+        files += [f"figures/{path.name}" for path in save(figure, folder / "figures", name)]
+    note(complete=True, files=files)
+    return tables
+
+
+def _measured(study: Study, folder: Path, where: Where, say: Say) -> dict[str, Rows]:
+    """Measure what has not been measured, and return all of it."""
+    wanted = study.measurements()
+    if not wanted:
+        return {}
+    made_of = {"options": study.options()} | identity.of_class(type(study))
+    made_by = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    with closing(Measurements(folder / MEASUREMENTS, made_by)) as kept:
+        made = kept.read()
+        missing = {name: each for name, each in wanted.items() if name not in made}
+        for alone, place in ((False, where), (True, Where(workers=0))):
+            here = {name: each.measure for name, each in missing.items() if each.alone == alone}
+            if not here:
+                continue
+            with place.executor(say) as executor:
+                for n, (name, rows) in enumerate(executor.each(here, study), 1):
+                    kept.keep(name, rows)
+                    say(f"{study.name}: {name} ({n} of {len(here)})")
+        return joined(kept.read(), list(wanted))
+
+
+def _judged(study: Study, tables: Tables, folder: Path) -> pd.DataFrame:
+    """Judge the claims by the tables as written, and write ``claims.csv``."""
+    path = folder / f"{CLAIMS}.csv"
+    _written(study.judged(tables), path)
+    return _read_claims(path)
+
+
+def _read_claims(path: Path) -> pd.DataFrame:
+    """A table of claims, with empty text where there is no remark."""
+    import pandas as pd
+
+    texts = ("measure", "remark", "where")
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, "str")).fillna(dict.fromkeys(texts, ""))
+
+
+def _is_used(study: Study, folder: Path, say: Say) -> bool:
+    """Whether a finished study is used as it is; say so, and what has changed since."""
+    manifest = read_manifest(folder)
+    cls = type(study)
+    lines = identity.changed(manifest, identity.of_class(cls))
+    if not lines:
+        say(f"{study.name}: taken from {folder}")
+        return True
+    some = ", ".join(lines[:SHOWN]) + (f" and {n} more" if (n := len(lines) - SHOWN) > 0 else "")
+    if cls.__module__.partition(".")[0] == "hiercal":
+        by = (manifest.get("commit") or "none")[:12]
+        say(
+            f"{study.name}: taken from {folder}, made by commit {by} with other code "
+            f"({some}); --fresh runs it again"
         )
+        return True
+    say(f"{study.name}: tables, claims and figures are made again ({some})")
+    return False
 
 
-def story_key(story: Story) -> str:
-    """What a story's random numbers depend on: its name and the options that were changed."""
-    return _identity(story)
+def _remove(folder: Path) -> None:
+    """Remove what a study wrote in its folder, and nothing else."""
+    (folder / MEASUREMENTS).unlink(missing_ok=True)
+    paths = sorted(folder.glob(f"{RUNS}/*/{JOURNAL}"))
+    with ExitStack() as stack:
+        journals = [stack.enter_context(Journal(path)) for path in paths]  # none is in use
+        for path, journal in zip(paths, journals, strict=True):
+            journal.clear()
+            remove_run(path.parent)
+    remove(folder, [path.relative_to(folder).as_posix() for path in paths])
+    remove(folder, [*_files(folder), MANIFEST])
 
 
-def _identity(item: Story | Fitter) -> str:
-    return f"{item.name}{_canonical(changed_fields(item))}"
+def _files(folder: Path) -> list[str]:
+    return read_manifest(folder).get("files", []) if (folder / MANIFEST).exists() else []
 
 
-def _described(item: Story | Fitter) -> dict[str, Any]:
-    options = dataclasses.asdict(item)
-    for field in ("given", "assume"):
-        if pairs := options.pop(field, ()):
-            options[field] = dict(pairs)
-    return {"name": item.name, **options}
+def _written(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table as its file has it, so that claims and figures can be made again from the files."""
+    import pandas as pd
+
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+    return pd.read_csv(path)
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=list)
+def _earlier(study: Study, path: Path) -> float:
+    """Seconds spent on the same study before; a ValueError on another, unfinished one."""
+    if not path.exists():
+        return 0.0
+    manifest = json.loads(path.read_text())
+    earlier = manifest.get("study"), manifest.get("options")
+    if earlier == (study.name, study.options()):
+        return float(manifest["seconds"])
+    if manifest.get("complete", True):
+        return 0.0
+    raise ValueError(
+        f"{path.parent} holds an unfinished run of {earlier[0]} with options {earlier[1]}; give "
+        "another --out, or finish or remove that one"
+    )
 
 
-def _distinct(labels: list[str], items: tuple[Any, ...]) -> list[str]:
-    """Labels with what is given or assumed, and the options in which items of one label differ."""
-    distinct = []
-    for label, item in zip(labels, items, strict=True):
-        twins = [_flat(other) for other, same in zip(items, labels, strict=True) if same == label]
-        unusual = {*dict(getattr(item, "given", ())), *dict(getattr(item, "assume", ()))}
-        named = [
-            f"{key}={value}"
-            for key, value in _flat(item).items()
-            if key in unusual or any(twin.get(key) != value for twin in twins)
-        ]
-        distinct.append(f"{label}[{','.join(named)}]" if named else label)
-    return distinct
+def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
+    """The tables of a finished study, as written; None if the folder is not a study's.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the study has not ended.
+    """
+    path = folder / MANIFEST
+    if not path.exists() or "study" not in (manifest := json.loads(path.read_text())):
+        return None
+    if not manifest["complete"]:
+        raise FileNotFoundError(
+            f"{folder}: {manifest['study']} has not ended: run the same command again to go on"
+        )
+    return _read_tables(folder)
 
 
-def _flat(item: Story | Fitter) -> dict[str, Any]:
-    """Options of a story or fitter, with those given or assumed among them."""
-    options = dict(vars(item))
-    for field in ("given", "assume"):
-        options |= dict(options.pop(field, ()))
-    return options
+def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
+    listed = [folder / name for name in _files(folder) if name.endswith(".csv")]
+    return {
+        path.stem: _read_claims(path) if path.stem == CLAIMS else pd.read_csv(path)
+        for path in listed or sorted(folder.glob("*.csv"))
+    }
+
+
+def finished(study: Study, folder: Path) -> bool:
+    """Whether a folder holds all of this study, with these options."""
+    if not (folder / MANIFEST).exists():
+        return False
+    manifest = read_manifest(folder)
+    same = (manifest.get("study"), manifest.get("options")) == (
+        study.name,
+        study.options(),
+    )
+    return same and bool(manifest["complete"])

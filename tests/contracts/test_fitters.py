@@ -1,6 +1,7 @@
 """What every fitter of the catalogue must satisfy; a new fitter is covered without an edit here."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ def short(name, **options):
     return fitter(name, **{k: v for k, v in few.items() if k in valid} | options)
 
 
-VARIANTS = [short(name) for name in catalogue.names("fitters")] + [short("pymc", sampler="nuts")]
+OWN = str(Path(__file__).parents[2] / "examples" / "own" / "prior_resampling.py:PriorResampling")
+"""The template of a fitter, in CONTRIBUTING.md."""
+NAMES = [*catalogue.names("fitters"), OWN]
+VARIANTS = [short(name) for name in NAMES] + [short("pymc", sampler="nuts")]
 
 
 @pytest.fixture(
@@ -71,7 +75,7 @@ def test_chains_differ(prepared):
         assert not np.array_equal(tau[0], tau[1])
 
 
-@pytest.mark.parametrize("name", catalogue.names("fitters"))
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("option", ["draws", "tune", "chains"])
 @pytest.mark.parametrize("value", [-1, 0, 1.5, "many"])
 def test_numbers_that_cannot_be_are_refused(name, option, value):
@@ -81,10 +85,10 @@ def test_numbers_that_cannot_be_are_refused(name, option, value):
         fitter(name, **{option: value})
 
 
-@pytest.mark.parametrize("name", catalogue.names("fitters"))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_missing_package_names_the_extra(name, monkeypatch):
     one = fitter(name)
     monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
-    if one.requires:
+    if one.requires and one.extra:
         with pytest.raises(ModuleNotFoundError, match=rf"hiercal\[{one.extra}\]"):
             one.check(STORY)

@@ -13,30 +13,31 @@ MAX_RANK = 99
 
 def make_records(
     n_simulations: int = 60,
-    arms: tuple[str, ...] = ("stories/right", "stories/spiked", "stories/partly"),
+    arms: tuple[str, ...] = ("right", "spiked", "partly"),
     quantities: tuple[str, ...] = QUANTITIES,
     seed: int = 20240531,
+    story: str = "stories",
 ) -> pd.DataFrame:
     """Correct ranks, with a spike at 0 in `spiked`; a fifth failed in `partly`, all in `never`."""
     rng = np.random.default_rng(seed)
     frames = []
     for arm in arms:
-        kind = arm.rpartition("/")[2]
         failed = np.zeros(n_simulations, dtype=bool)
-        failed[: {"partly": n_simulations // 5, "never": n_simulations}.get(kind, 0)] = True
+        failed[: {"partly": n_simulations // 5, "never": n_simulations}.get(arm, 0)] = True
         for quantity in quantities:
             z = rng.normal(size=n_simulations)
             truth = rng.normal(scale=2, size=n_simulations)
             sd = rng.uniform(0.5, 1.5, size=n_simulations)
             probability = [0.5 * math.erfc(-value / math.sqrt(2)) for value in z]
             rank = pd.array(rng.binomial(MAX_RANK, probability), dtype="Int64")
-            if kind == "spiked":
+            if arm == "spiked":
                 rank[: n_simulations // 3] = 0
             rank[failed] = pd.NA
             frames.append(
                 pd.DataFrame(
                     {
                         "arm": arm,
+                        "story": story,
                         "simulation": np.arange(n_simulations),
                         "quantity": quantity,
                         "status": np.where(failed, "failed", "ok"),

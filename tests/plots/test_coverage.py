@@ -4,7 +4,7 @@ import pytest
 from hiercal.plots import coverage
 from hiercal.sbc.coverage import central_coverage
 
-ARMS = ("stories/partly", "stories/right", "stories/spiked")
+ARMS = ("partly", "right", "spiked")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_markers_of_a_level_stand_side_by_side_around_it(axes):
 
 
 def test_fewer_levels_for_many_arms(build):
-    records = build(20, tuple(f"a/{k}" for k in range(8)), ("mu",))
+    records = build(20, tuple(f"{k}" for k in range(8)), ("mu",))
     [panel] = coverage(records, ["mu"]).axes
     assert [len(c[0].get_xdata()) for c in panel.containers] == [5] * 8
     assert [t.get_text() for t in panel.get_xticklabels()] == ["10", "30", "50", "70", "90"]

@@ -18,7 +18,7 @@ def drawn(axes, gid):
 
 def test_lines_are_the_counted_ecdf(axes, ranks_of):
     for panel, quantity in zip(axes, ["mu", "tau"], strict=True):
-        for arm in ("stories/right", "stories/spiked", "stories/partly"):
+        for arm in ("right", "spiked", "partly"):
             [line] = drawn(panel, arm)
             ranks = ranks_of(arm, quantity)
             # A rank r is reached at (r + 1) / 100: below the first rank nothing is counted.
@@ -52,7 +52,7 @@ def test_y_axis_is_symmetric_and_shared(axes):
 
 
 def test_an_arm_keeps_its_look_when_others_are_left_out(records, axes):
-    [panel] = ecdf_difference(records, ["mu"], arms=["stories/spiked"]).axes
-    [alone], [among] = drawn(panel, "stories/spiked"), drawn(axes[0], "stories/spiked")
+    [panel] = ecdf_difference(records, ["mu"], arms=["spiked"]).axes
+    [alone], [among] = drawn(panel, "spiked"), drawn(axes[0], "spiked")
     assert alone.get_color() == among.get_color()
     assert alone.get_marker() == among.get_marker()

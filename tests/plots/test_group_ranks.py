@@ -7,7 +7,7 @@ import pytest
 from hiercal.plots.group_ranks import group_ranks
 from hiercal.sbc.pooled import pooled_band
 
-ARMS = ("stories/right", "stories/spiked", "stories/partly", "stories/never")
+ARMS = ("right", "spiked", "partly", "never")
 
 
 def make(arms=ARMS, n_simulations=30, effects=400, n_ranks=100, seed=11):
@@ -15,11 +15,10 @@ def make(arms=ARMS, n_simulations=30, effects=400, n_ranks=100, seed=11):
     rng = np.random.default_rng(seed)
     rows = []
     for arm in arms:
-        kind = arm.rpartition("/")[2]
-        done = {"partly": n_simulations - 10, "never": 0}.get(kind, n_simulations)
+        done = {"partly": n_simulations - 10, "never": 0}.get(arm, n_simulations)
         for i in range(done):
             share = np.full(n_ranks, 1 / n_ranks)
-            if kind == "spiked":
+            if arm == "spiked":
                 share = 2 / 3 * share + np.eye(n_ranks)[0] / 3
             rows.append((arm, i, rng.multinomial(effects, share)))
     return pd.DataFrame(rows, columns=["arm", "simulation", "counts"])
@@ -32,7 +31,7 @@ def ranks():
 
 @pytest.fixture(scope="module")
 def figure(ranks):
-    return group_ranks(ranks, 30, ARMS)
+    return group_ranks(ranks, 30, ARMS, story="stories")
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +62,14 @@ def test_bars_are_shares_and_bands_those_between_simulations(panels, ranks, arm)
 
 
 def test_bars_outside_the_band_stand_out(panels):
-    colours = [bar.get_facecolor() for bar in panels["stories/spiked"].patches]
+    colours = [bar.get_facecolor() for bar in panels["spiked"].patches]
     assert len(set(colours)) == 1, "all of them: one is too high, so the others are too low"
-    right = [bar.get_facecolor() for bar in panels["stories/right"].patches]
+    right = [bar.get_facecolor() for bar in panels["right"].patches]
     assert right.count(colours[0]) <= 4
 
 
 def test_cut_bar_carries_its_height(panels):
-    axes = panels["stories/spiked"]
+    axes = panels["spiked"]
     tallest = max(bar.get_height() for bar in axes.patches)
     assert tallest > axes.get_ylim()[1]
     assert artist(axes, "cut").get_text() == f"{tallest:.0f}"
@@ -83,11 +82,11 @@ def test_fits_and_effects_are_counted(figure, panels):
         "N = 30 simulations of stories with 400 effects each. 20 bins of"
     )
     assert "Failed fits are left out" in note(figure)
-    assert "0 of 30" in panels["stories/never"].texts[0].get_text()
+    assert "0 of 30" in panels["never"].texts[0].get_text()
 
 
 def test_a_single_arm_is_named_in_the_note():
-    figure = group_ranks(make(ARMS[2:3]), 30)
+    figure = group_ranks(make(ARMS[2:3]), 30, story="stories")
     assert note(figure).startswith("partly, n = 20 of 30. N = 30 simulations of stories with 400")
 
 
@@ -102,7 +101,7 @@ def test_bins_divide_the_ranks(n_ranks, n_bins):
     assert len(axes.patches) == n_bins
 
 
-@pytest.mark.parametrize("arms", [ARMS[:1], ARMS, [f"s/{'long-' * 9}{i}" for i in range(8)]])
+@pytest.mark.parametrize("arms", [ARMS[:1], ARMS, [f"{'long-' * 9}{i}" for i in range(8)]])
 def test_nothing_is_cut_or_overlaps(arms):
     figure = group_ranks(make(arms), 30, list(arms))
     renderer = figure._get_renderer()

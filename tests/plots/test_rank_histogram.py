@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from hiercal.plots import rank_histogram
-from hiercal.sbc.bands import histogram_band
+from hiercal.sbc.histogram_band import histogram_band
 
-ARMS = ("stories/right", "stories/spiked", "stories/partly")
+ARMS = ("right", "spiked", "partly")
 QUANTITIES = ("mu", "tau")
 
 
@@ -41,14 +41,12 @@ def test_band_and_expectation_are_those_of_the_completed_fits(panels, ranks_of):
 
 
 def test_bars_outside_the_band_stand_out(panels):
-    colours = {
-        bar.get_height(): bar.get_facecolor() for bar in panels["stories/spiked", "mu"].patches
-    }
-    assert colours[max(colours)] != panels["stories/right", "mu"].patches[0].get_facecolor()
+    colours = {bar.get_height(): bar.get_facecolor() for bar in panels["spiked", "mu"].patches}
+    assert colours[max(colours)] != panels["right", "mu"].patches[0].get_facecolor()
 
 
 def test_cut_bar_carries_its_count(build):
-    records = build(400, ("stories/spiked",), ("tau",))
+    records = build(400, ("spiked",), ("tau",))
     [axes] = rank_histogram(records, ["tau"]).axes
     tallest = max(bar.get_bbox().height for bar in axes.containers[0])
     assert tallest > axes.get_ylim()[1]
@@ -59,13 +57,13 @@ def test_cut_bar_carries_its_count(build):
     ("n_simulations", "max_rank", "n_bins"), [(200, 99, 20), (20, 99, 5), (2000, 98, 11)]
 )
 def test_bins_divide_the_ranks(n_simulations, max_rank, n_bins, build):
-    records = build(n_simulations, ("stories/right",), ("mu",)).assign(max_rank=max_rank)
+    records = build(n_simulations, ("right",), ("mu",)).assign(max_rank=max_rank)
     records["rank"] = records["rank"].clip(upper=max_rank)
     [axes] = rank_histogram(records, ["mu"]).axes
     assert len(axes.patches) == n_bins
 
 
 def test_single_arm_is_named_in_the_note(build):
-    figure = rank_histogram(build(40, ("stories/partly",), ("mu",)), ["mu"])
+    figure = rank_histogram(build(40, ("partly",), ("mu",)), ["mu"])
     [note] = [text for text in figure.texts if text.get_gid() == "note"]
     assert note.get_text().startswith("partly, n = 32 of 40. N = 40 simulations of stories.")

@@ -9,7 +9,7 @@ def drawn(axes, gid):
     return found
 
 
-@pytest.mark.parametrize("arm", ["stories/right", "stories/partly"])
+@pytest.mark.parametrize("arm", ["right", "partly"])
 def test_points_are_contraction_and_z(records, arm):
     rows = records[(records["arm"] == arm) & (records["quantity"] == "mu")]
     # The prior sd comes from all truths, those of failed fits included.
@@ -28,14 +28,14 @@ def test_points_are_contraction_and_z(records, arm):
 
 
 def test_many_fits_are_binned_and_none_lost(build):
-    records = build(1600, ("a/right",), ("mu",))
+    records = build(1600, ("right",), ("mu",))
     [axes] = recovery(records, ["mu"]).axes
     # Without a count in some bin it would not be drawn; their sum is the number of fits.
     assert drawn(axes, "fits").get_array().sum() == 1600
 
 
 def test_fits_beyond_the_axes_are_counted(build):
-    records = build(30, ("a/right",), ("mu",))
+    records = build(30, ("right",), ("mu",))
     records.loc[3, "mean"] += 1000
     records.loc[4, "sd"] = 1000.0
     figure = recovery(records, ["mu"])
@@ -44,7 +44,7 @@ def test_fits_beyond_the_axes_are_counted(build):
 
 
 def test_fits_without_spread_are_counted_not_divided_by(build):
-    records = build(30, ("a/right",), ("mu",))
+    records = build(30, ("right",), ("mu",))
     records.loc[3, "sd"] = 0.0
     figure = recovery(records, ["mu"])
     [note] = [text for text in figure.texts if text.get_gid() == "note"]

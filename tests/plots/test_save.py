@@ -35,7 +35,7 @@ def test_drawing_twice_gives_the_same_bytes_whatever_the_settings(records, tmp_p
 
 
 def test_file_formats(records, tmp_path):
-    figure = recovery(records, ["mu"], arms=["stories/right"])
+    figure = recovery(records, ["mu"], arms=["right"])
     pdf, svg, png = (path.read_bytes() for path in save(figure, tmp_path, "figure"))
     assert pdf.startswith(b"%PDF")
     assert b"CreationDate" not in pdf

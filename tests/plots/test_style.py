@@ -8,11 +8,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from hiercal.plots import coverage, ecdf_difference, rank_histogram, recovery
-from hiercal.plots._style import arm_labels, arm_styles, plain, quantity_label, text_width, wrap
+from hiercal.plots._style import arm_styles, plain, quantity_label, text_width, wrap
 
 NASTY = ("[/nope]", "theta[north]", "a$b_c$", "A|B", "<script>", r"\frac$x$", "_hidden")
 
-ARMS = [f"story/{k}" for k in range(8)]
+ARMS = [f"arm {k}" for k in range(8)]
 
 
 def lightness(colour):
@@ -33,7 +33,7 @@ def test_arms_differ_in_greyscale_in_marker_and_in_line():
 
 def test_too_many_arms_are_refused():
     with pytest.raises(ValueError, match="got 9 arms, at most 8"):
-        arm_styles([*ARMS, "story/8"])
+        arm_styles([*ARMS, "arm 8"])
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,21 @@ def test_quantity_labels(quantity, label):
     assert quantity_label(quantity) == label
 
 
-def test_arm_labels_drop_a_shared_story_only():
-    assert arm_labels(["a/x", "a/y"]) == {"a/x": "x", "a/y": "y"}
-    assert arm_labels(["a/x", "b/x"]) == {"a/x": "a/x", "b/x": "b/x"}
-    assert arm_labels(["x", "y"]) == {"x": "x", "y": "y"}
+@pytest.mark.parametrize("draw", [rank_histogram, ecdf_difference, coverage, recovery])
+def test_a_label_is_shown_whole_and_the_story_is_what_the_records_say(build, draw):
+    """Planted: slashes in the names of arms, of which a story is no part."""
+    records = build(20, ("A/B", "A/C"), ("mu",), story="X/Y")
+
+    def shown(of):
+        figure = draw(of, ["mu"])
+        return [" ".join(text.get_text().split()) for text in figure.findobj(Text)]
+
+    texts = shown(records)
+    assert all(any(arm in text for text in texts) for arm in ("A/B", "A/C"))
+    assert any(text.startswith("N = 20 simulations of X/Y.") for text in texts)
+    two = records.assign(story=np.where(records["arm"] == "A/B", "X", "Y"))
+    for without in (two, records.drop(columns="story")):
+        assert any(text.startswith("N = 20 simulations.") for text in shown(without))
 
 
 def test_wrap_fits_and_keeps_the_text():
@@ -78,7 +89,7 @@ def test_wrap_breaks_anywhere_rather_than_cut():
 
 def test_names_are_drawn_as_they_are(build):
     """Planted names: mathematics, markup and Markdown in the names of arms and of a quantity."""
-    arms = (*(f"s{i}/{name}" for i, name in enumerate(NASTY)), "s7/" + "long" * 15 + "[0.95]")
+    arms = (*NASTY, "long" * 15 + "[0.95]")
     records = build(arms=arms, quantities=("a$b_c$", "A|B"), n_simulations=30)
     for draw in (rank_histogram, ecdf_difference, coverage, recovery):
         figure = draw(records, ["a$b_c$", "A|B"])

@@ -15,7 +15,7 @@ L = 19
 
 
 def summary(truth, draws, rng):
-    """Counts and covariance of one fit, as a study keeps them."""
+    """Counts and covariance of one fit, as a run keeps them."""
     scores = exchanged_scores(truth, draws) / len(truth)
     counts = np.bincount(ranks(truth, draws, rng), minlength=len(draws) + 1)
     return counts, scores.T @ scores / len(scores)

@@ -57,7 +57,7 @@ def test_designs_that_cannot_be_are_refused(name, options, message):
         ("slopes", {"y": [1.0]}, r"y has shape \(1,\); x asks for \(144,\)"),
         ("batting", {"hits": [46] + [1] * 17}, r"hits\[0\] is 46; at_bats\[0\] allows at most 45"),
         ("batting", {"hits": [1] * 17}, r"hits has shape \(17,\)"),
-        ("funnel", {"y": [1.0]}, "the funnel has none"),
+        ("funnel", {"y": [1.0]}, "as it has none"),
     ],
 )
 def test_data_that_do_not_fit_the_design_are_refused_before_any_sampling(name, data, message):

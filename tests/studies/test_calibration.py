@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiercal import experiment
-from hiercal.studies import _experiment
+from hiercal import Where
+from hiercal import study as make_study
+from hiercal.studies import _study
 
 
 @pytest.mark.slow
 def test_tables_and_figures_of_a_small_run(tmp_path):
-    study = experiment(
+    study = make_study(
         "calibration",
         simulations=40,
         groups=(3, 5),
@@ -18,7 +19,7 @@ def test_tables_and_figures_of_a_small_run(tmp_path):
         models=("noncentred",),
         target_accept=0.8,
     )
-    tables = _experiment.run(study, tmp_path, workers=0, progress=False, say=lambda _: None)
+    tables = _study.run(study, tmp_path, where=Where(0), progress=False, say=lambda _: None)
     verdicts = tables["verdicts"]
     assert set(verdicts["n_schools"]) == {3, 5}
     assert (verdicts["n"] + verdicts["n_failed"] == 40).all()
@@ -36,14 +37,14 @@ def test_tables_and_figures_of_a_small_run(tmp_path):
 
 
 def test_models_without_tau_have_tables_and_one_figure(tmp_path):
-    study = experiment(
+    study = make_study(
         "calibration",
         simulations=20,
         groups=(3,),
         libraries=("numpyro",),
         models=("no_pooling", "complete_pooling"),
     )
-    tables = _experiment.run(study, tmp_path, workers=0, progress=False, say=lambda _: None)
+    tables = _study.run(study, tmp_path, where=Where(0), progress=False, say=lambda _: None)
     arms = {f"eight_schools/numpyro-{model}" for model in ("no_pooling", "complete_pooling")}
     assert arms < set(tables["verdicts"]["arm"])
     assert set(tables["effects"]["arm"]) == set(tables["verdicts"]["arm"])
@@ -51,7 +52,7 @@ def test_models_without_tau_have_tables_and_one_figure(tmp_path):
 
 
 def test_a_study_without_a_completed_fit_has_no_figures():
-    assert experiment("calibration").figures({"effects": pd.DataFrame()}) == {}
+    assert make_study("calibration").figures({"effects": pd.DataFrame()}) == {}
 
 
 @pytest.mark.parametrize(
@@ -67,4 +68,4 @@ def test_a_study_without_a_completed_fit_has_no_figures():
 )
 def test_the_design_is_checked(options, message):
     with pytest.raises(ValueError, match=message):
-        experiment("calibration", **options).studies()
+        make_study("calibration", **options).runs()

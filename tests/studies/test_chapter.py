@@ -5,13 +5,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from hiercal import experiment
-from hiercal.studies import _chapter_arithmetic, _experiment, chapter
-from hiercal.studies._chapter_claims import CLAIMS
-from hiercal.studies._chapter_report import figure, plug_in_figure, report
+from hiercal import Where
+from hiercal import study as make_study
+from hiercal.studies import _study
 from hiercal.studies._claims import judge
+from hiercal.studies.chapter import arithmetic
+from hiercal.studies.chapter import study as chapter
+from hiercal.studies.chapter.claims import AGREES, CLAIMS
+from hiercal.studies.chapter.examples import Example, examples, survey_counts
+from hiercal.studies.chapter.report import figure, plug_in_figure, report
 
-EXAMPLES = {example.name: example for example in chapter.examples()}
+EXAMPLES = {example.name: example for example in examples()}
 
 
 def exact_fit(example, seed):
@@ -21,7 +25,7 @@ def exact_fit(example, seed):
         {k: v.reshape(4, 500) for k, v in part.items()}
         for part in (exact.quantities, exact.separate)
     )
-    return chapter.Posterior(*shaped, 0)
+    return chapter.ExampleFit(*shaped, 0)
 
 
 def test_statistics_of_known_draws():
@@ -38,7 +42,7 @@ def test_printed_data_are_not_those_of_the_seed():
     table = chapter.data()
     same = table[table["printed"] == table["drawn"]].groupby("example").size()
     assert same.to_dict() == {"hospitals": 1, "survey": 2}
-    assert chapter.survey_counts().sum(axis=1).tolist() == [45, 120, 60, 80, 35, 95]
+    assert survey_counts().sum(axis=1).tolist() == [45, 120, 60, 80, 35, 95]
 
 
 def test_printed_eight_schools_come_from_flatter_priors():
@@ -52,11 +56,11 @@ def test_exact_draws_agree_with_exact_values_and_printed_numbers_are_judged(name
     """36 to 92 z-values of correct fits; none beyond 4.5, P(false alarm) about 1e-3."""
     example = EXAMPLES[name]
     fits = {"numpyro": exact_fit(example, 1), "pymc": exact_fit(example, 2)}
-    table = chapter.compare(example, fits, 3)
+    table = pd.DataFrame(chapter.compare(example, fits, 3))
     assert len(table) == len(example.printed)
     assert table[["numpyro_z", "pymc_z"]].abs().to_numpy().max() < 4.5
     assert (table["verdict"] == "differs").mean() > 0.5
-    agrees = table["z"].abs() <= chapter.AGREES
+    agrees = table["z"].abs() <= AGREES
     assert ((table["verdict"] == "agrees") == agrees).all()
 
 
@@ -67,18 +71,16 @@ def test_a_correct_number_agrees():
         (q, name, round(fits["numpyro"].statistic(q, name), decimals), decimals)
         for q, name, _, decimals in example.printed
     )
-    corrected = chapter.Example(
-        "eight_schools", "", example.story, example.data, example.model, right
-    )
-    assert set(chapter.compare(corrected, fits, 4)["verdict"]) == {"agrees"}
+    corrected = Example("eight_schools", "", example.story, example.data, example.model, right)
+    assert {row["verdict"] for row in chapter.compare(corrected, fits, 4)} == {"agrees"}
 
 
 @pytest.mark.slow
 def test_a_run_writes_tables_report_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(chapter, "examples", lambda: (EXAMPLES["hospitals"],))
     said = []
-    study = experiment("chapter", libraries=("numpyro",), draws=300, tune=300, chains=2)
-    tables = _experiment.run(study, tmp_path, workers=0, progress=False, say=said.append)
+    study = make_study("chapter", libraries=("numpyro",), draws=300, tune=300, chains=2)
+    tables = _study.run(study, tmp_path, where=Where(0), progress=False, say=said.append)
     assert sum("Hospitals" in line for line in said) == 2
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"comparison.csv", "data.csv", "hypotheses.csv", "sampling.csv", "chapter.md"}
@@ -92,9 +94,9 @@ def test_a_run_writes_tables_report_and_figure(tmp_path, monkeypatch):
 
 
 ARITHMETIC = {
-    "arithmetic": _chapter_arithmetic.arithmetic,
-    "plug_in": _chapter_arithmetic.plug_in,
-    "replicated": _chapter_arithmetic.replicated,
+    "arithmetic": arithmetic.arithmetic,
+    "plug_in": arithmetic.plug_in,
+    "replicated": arithmetic.replicated,
 }
 
 
@@ -108,7 +110,7 @@ def verdict(number, tables):
 
 
 def test_three_of_the_printed_estimates_are_not_the_formulas():
-    table = _chapter_arithmetic.arithmetic()
+    table = arithmetic.arithmetic()
     assert len(table) == 17
     found = claim("C03", "arithmetic")
     assert (found.verdict, round(found.effect, 1)) == ("fails", 15.4)
@@ -120,7 +122,7 @@ def test_three_of_the_printed_estimates_are_not_the_formulas():
 
 
 def test_shrinkage_is_stronger_than_the_formula_at_6_alone():
-    table = _chapter_arithmetic.plug_in()
+    table = arithmetic.plug_in()
     at_mean = table[table["place"].str.startswith("tau's mean")]
     ratio = (at_mean["retained"] / at_mean["plug_in"]).round(2).tolist()
     assert ratio == [1.23, 0.98, 1.27, 1.21, 1.02, 1.11, 1.06, 1.29]
@@ -135,15 +137,15 @@ def test_shrinkage_is_stronger_than_the_formula_at_6_alone():
 
 
 def test_expected_share_is_the_mean_over_exact_draws():
-    draws = _chapter_arithmetic.rubin().draws(40_000, np.random.default_rng(1))["tau"]
-    table = _chapter_arithmetic.plug_in().set_index(["posterior", "school"])["expected"]
+    draws = arithmetic.rubin().draws(40_000, np.random.default_rng(1))["tau"]
+    table = arithmetic.plug_in().set_index(["posterior", "school"])["expected"]
     share = draws**2 / (draws**2 + 15.0**2)
     error = share.std() / np.sqrt(share.size)
     assert table["exact", "A"].iloc[0] == pytest.approx(share.mean(), abs=4 * error)
 
 
 def test_printed_replicated_sds_contradict_the_printed_posterior_sds():
-    table = _chapter_arithmetic.replicated().set_index("school")
+    table = arithmetic.replicated().set_index("school")
     assert table.loc["E", "implied"] == pytest.approx(10.93, abs=0.005)
     assert table.loc["E", "exact"] == pytest.approx(np.hypot(5.737, 9), abs=1e-3)
     found = claim("C14", "replicated")
@@ -157,21 +159,21 @@ def test_printed_replicated_sds_contradict_the_printed_posterior_sds():
 def test_error_of_a_replicated_sd_is_that_of_repeated_samples():
     """2,000 samples of 8,000: their sd is known to 1.6 %; the bound is 5 of those."""
     rng = np.random.default_rng(2)
-    theta = _chapter_arithmetic.rubin().draws(40_000, rng)["theta"][:, 4]
-    size = _chapter_arithmetic.ESS["E"]
+    theta = arithmetic.rubin().draws(40_000, rng)["theta"][:, 4]
+    size = arithmetic.ESS["E"]
     found = [
         # the effect has fewer effective draws than the noise
         np.sqrt(rng.choice(theta, size).var() + 81 * rng.chisquare(7999) / 7999)
         for _ in range(2000)
     ]
-    row = _chapter_arithmetic.replicated().set_index("school").loc["E"]
+    row = arithmetic.replicated().set_index("school").loc["E"]
     cross = 2 * 5.737 * 9 / np.sqrt(8000) / (2 * row["exact"])
     expected = np.sqrt(row["se"] ** 2 - 0.1**2 / 12 - cross**2)
     assert np.std(found) == pytest.approx(expected, rel=0.08)
 
 
 def test_printed_widths_without_pooling_are_not_those_of_beta():
-    table = _chapter_arithmetic.separate_widths()
+    table = arithmetic.separate_widths()
     assert table["exact"].round(3).tolist() == [0.220, 0.233, 0.220, 0.193]
     assert (table["z"] > 8).all()
     rng = np.random.default_rng(3)
@@ -206,12 +208,10 @@ def test_printed_means(rms, expected):
 
 
 def test_every_printed_number_is_counted_once():
-    counted = [len(each.printed) for each in chapter.examples() if not each.again]
+    counted = [len(each.printed) for each in examples() if not each.again]
     assert sum(counted) == 84
     keys = [
-        (each.name.partition("_seed")[0], number)
-        for each in chapter.examples()
-        for number in each.printed
+        (each.name.partition("_seed")[0], number) for each in examples() for number in each.printed
     ]
     assert len(keys) == 110
     assert len(set(keys)) == 84
@@ -220,16 +220,18 @@ def test_every_printed_number_is_counted_once():
 def test_report_and_figure_of_one_example():
     example = EXAMPLES["private_schools"]
     fits = {"numpyro": exact_fit(example, 1), "pymc": exact_fit(example, 2)}
-    comparison = chapter.compare(example, fits, 3)
-    sampled = {(example.name, library, "noncentred"): fit for library, fit in fits.items()}
+    comparison = pd.DataFrame(chapter.compare(example, fits, 3))
+    sampled = [
+        chapter.sampling(example, library, "noncentred", fit) for library, fit in fits.items()
+    ]
     tables = {
         "comparison": comparison,
         "data": chapter.data(),
         "hypotheses": chapter.hypotheses(),
-        "sampling": chapter.sampling(sampled),
-        "arithmetic": _chapter_arithmetic.arithmetic(),
-        "replicated": _chapter_arithmetic.replicated(),
-        "separate_widths": _chapter_arithmetic.separate_widths(),
+        "sampling": pd.DataFrame(sampled),
+        "arithmetic": arithmetic.arithmetic(),
+        "replicated": arithmetic.replicated(),
+        "separate_widths": arithmetic.separate_widths(),
     }
     text = report(tables, [example])
     assert text.count("| beta |") == 4
@@ -245,6 +247,6 @@ def test_report_and_figure_of_one_example():
 
 
 def test_figure_of_shrinkage_leaves_the_mode_out():
-    drawn = plug_in_figure(_chapter_arithmetic.plug_in())
+    drawn = plug_in_figure(arithmetic.plug_in())
     assert len(drawn.axes[0].containers) == 3
     assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()] == list("ABCDEFGH")

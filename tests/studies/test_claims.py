@@ -13,15 +13,15 @@ from hiercal.studies._claims import (
     Claim,
     NotMeasured,
     above,
+    all_of,
+    any_of,
     below,
     by_regime,
-    either,
-    every,
     judge,
     near,
 )
 from hiercal.studies._ledger import page
-from hiercal.studies._summaries import one
+from hiercal.tables.estimates import one
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,16 @@ def test_verdicts_on_known_effects(found, verdict):
 
 def test_the_weakest_part_decides():
     yes, no, maybe = (above(x, 0.1, 0.0, name) for x, name in ((1, "a"), (-1, "b"), (0.1, "c")))
-    assert every([yes, maybe, no]).measure == "b"
-    assert every([yes, maybe, no]).verdict == "fails"
-    assert every([yes, maybe]).verdict == "undecided"
+    assert all_of([yes, maybe, no]).measure == "b"
+    assert all_of([yes, maybe, no]).verdict == "fails"
+    assert all_of([yes, maybe]).verdict == "undecided"
     regime = by_regime({"here": yes, "there": above(-5, 0.1, 0.0, "d")}, "a.csv")
-    assert every([yes, regime]).verdict == "holds in a regime"
-    assert every([no, regime]).measure == "b"
+    assert all_of([yes, regime]).verdict == "holds in a regime"
+    assert all_of([no, regime]).measure == "b"
     with pytest.raises(NotMeasured):
-        every([])
-    assert every([yes, above(0.5, 0.1, 0.0, "nearer")]).measure == "nearer"
-    assert every([yes], "where").remark == "where"
+        all_of([])
+    assert all_of([yes, above(0.5, 0.1, 0.0, "nearer")]).measure == "nearer"
+    assert all_of([yes], "where").remark == "where"
 
 
 def test_false_alarms_at_the_bound_are_once_in_740():
@@ -76,8 +76,8 @@ def test_false_alarms_of_a_whole_claim_are_once_in_740(n):
     worst = np.sort(np.random.default_rng(n).normal(size=(repeats, n)))[:, [0, -1]]
     most = (alarms := repeats * norm.sf(ERRORS)) + 4 * math.sqrt(alarms)
     for effects, judge_parts, verdict in (
-        (worst[:, 0], every, "fails"),
-        (worst[:, 1], either, "holds"),
+        (worst[:, 0], all_of, "fails"),
+        (worst[:, 1], any_of, "holds"),
     ):
         candidates = effects[np.abs(effects) > ERRORS]
         rest = [above(0.0, 1.0, 0.0, "")] * (n - 1)
@@ -88,12 +88,12 @@ def test_false_alarms_of_a_whole_claim_are_once_in_740(n):
 def test_one_of_several_parts_has_to_pass_by_more():
     near = above(-3.2, 1.0, 0.0, "near")
     assert near.verdict == "fails"
-    assert every([near, *[above(9.0, 1.0, 0.0, "")] * 9]).verdict == "undecided"
-    assert every([above(-3.7, 1.0, 0.0, ""), *[above(9.0, 1.0, 0.0, "")] * 9]).verdict == "fails"
-    assert either([above(3.2, 1.0, 0.0, ""), *[above(-9.0, 1.0, 0.0, "")] * 9]).verdict == (
+    assert all_of([near, *[above(9.0, 1.0, 0.0, "")] * 9]).verdict == "undecided"
+    assert all_of([above(-3.7, 1.0, 0.0, ""), *[above(9.0, 1.0, 0.0, "")] * 9]).verdict == "fails"
+    assert any_of([above(3.2, 1.0, 0.0, ""), *[above(-9.0, 1.0, 0.0, "")] * 9]).verdict == (
         "undecided"
     )
-    assert either([above(-3.2, 1.0, 0.0, ""), *[above(-9.0, 1.0, 0.0, "")] * 9]).verdict == "fails"
+    assert any_of([above(-3.2, 1.0, 0.0, ""), *[above(-9.0, 1.0, 0.0, "")] * 9]).verdict == "fails"
 
 
 def test_a_claim_holds_in_a_regime_where_some_parts_hold_and_some_fail():

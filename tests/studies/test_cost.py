@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiercal import experiment
-from hiercal.fitters.exact import Exact
+from hiercal import study as make_study
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.studies import cost
 from hiercal.studies._claims import judge
-from hiercal.studies._cost_claims import CLAIMS
-from hiercal.studies._operations import COUNTS
+from hiercal.studies.cost import study as cost
+from hiercal.studies.cost.claims import CLAIMS
+from hiercal.studies.cost.operations import COUNTS
 
 RULES = {claim.id: claim for claim in CLAIMS}
 
@@ -138,8 +137,8 @@ def test_how_long_trajectories_are(inside, verdict):
 
 
 def test_the_textbooks_codings_are_marked():
-    study = experiment("cost", simulations=2, others=2, libraries=("numpyro",))
-    arms = [arm for each in study.studies().values() for arm in each.arms]
+    study = make_study("cost", simulations=2, others=2, libraries=("numpyro",))
+    arms = [arm for each in study.runs().values() for arm in each.arms]
     codings = {(arm.story.name, arm.fitter.model) for arm in arms}
     assert len(codings) == len(arms) == 10
     marked = {(name, model) for name, models in cost.TEXTBOOK.items() for model in models}
@@ -147,8 +146,12 @@ def test_the_textbooks_codings_are_marked():
 
 
 def test_exact_draws_are_timed():
-    rows = cost._times("eight_schools: groups", Exact(draws=cost.EXACT), (8, 16), 2, seed=1)
-    assert len(rows) == 4
+    series = "eight_schools: groups"
+    study = make_study("cost", sizes=(128, 256), series=(series,), rounds=2)
+    timed = study.measurements()[f"time, {series}, exact"]
+    assert timed.alone
+    rows = timed.measure()["times"]
+    assert [row["size"] for row in rows] == [128, 256, 128, 256]
     assert all(row["microseconds"] > 0 and row["whole"] == 1.0 for row in rows)
 
 
@@ -164,4 +167,4 @@ def test_exact_draws_are_timed():
 )
 def test_the_design_is_checked(options, message):
     with pytest.raises(ValueError, match=message):
-        experiment("cost", **options)
+        make_study("cost", **options)

@@ -1,25 +1,17 @@
-"""Estimators of tau without a prior against exact cases; the study's tables and its judges."""
+"""The study of frequentist estimates: its tables and its judges."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2
 
-from hiercal.simulators.eight_schools import (
-    RUBIN_EFFECTS,
-    RUBIN_STANDARD_ERRORS,
-    EightSchools,
-)
+from hiercal.exact import reml as meta
+from hiercal.runs.streams import stream
 from hiercal.simulators.instructors import Instructors
-from hiercal.studies import _claims, _mixed_models
-from hiercal.studies import _meta_analysis as meta
-from hiercal.studies._loo import Hierarchy
-from hiercal.studies._mixed_models import mixed_models
-from hiercal.studies._random import stream
-from hiercal.studies.frequentist import Frequentist, _held
+from hiercal.studies import _claims
+from hiercal.studies.frequentist import mixed_models
+from hiercal.studies.frequentist.study import Frequentist, _held
+from tests.running import measure
 
-RUBIN = np.array([RUBIN_EFFECTS])
-SIGMA = np.array(RUBIN_STANDARD_ERRORS)
 TINY = {
     "simulations": 40,
     "plug_in_simulations": 5000,
@@ -30,175 +22,10 @@ TINY = {
 }
 
 
-def quietly(_: str) -> None:
-    pass
-
-
-# methods.md, section 8
-
-
-@pytest.mark.parametrize("estimate", [meta.reml, meta.der_simonian_laird, meta.paule_mandel])
-def test_every_estimate_is_zero_on_rubins_data(estimate):
-    assert estimate(RUBIN, SIGMA).tolist() == [0.0]
-
-
-def test_estimates_where_school_a_stands_out():
-    y = np.array([[60.0, *RUBIN_EFFECTS[1:]]])
-    found = [f(y, SIGMA)[0] for f in (meta.der_simonian_laird, meta.paule_mandel, meta.reml)]
-    np.testing.assert_allclose(found, [149.64, 208.00, 152.72], atol=0.005)
-
-
-def test_score_of_rubins_data_at_zero():
-    assert meta.restricted_score(RUBIN, SIGMA, np.zeros(1))[0] == pytest.approx(-0.00808, abs=5e-6)
-
-
-@pytest.mark.parametrize(
-    ("tau", "moments", "score"),
-    [
-        (0, 0.5711, 0.5823),
-        (5, 0.4505, 0.4562),
-        (10, 0.2279, 0.2319),
-        (15, 0.0886, 0.0931),
-        (20, 0.0321, 0.0353),
-    ],
-)
-def test_exact_probabilities_of_zero(tau, moments, score):
-    assert meta.probability_of_zero(SIGMA, tau) == pytest.approx(moments, abs=6e-5)
-    assert meta.probability_of_falling_score(SIGMA, tau) == pytest.approx(score, abs=6e-5)
-
-
-@pytest.mark.parametrize(
-    ("n_groups", "tau"),
-    [(2, 0.0), (2, 2.0), (3, 1.0), (8, 0.5), (8, 2.0), (100, 0.0), (100, 1.0), (300, 0.1)],
-)
-def test_equal_variances_have_a_chi_square(n_groups, tau):
-    sigma = np.ones(n_groups)
-    expected = chi2.cdf((n_groups - 1) / (1 + tau**2), n_groups - 1)
-    assert meta.probability_of_zero(sigma, tau) == pytest.approx(expected, abs=1e-12)
-    assert meta.probability_of_falling_score(sigma, tau) == pytest.approx(expected, abs=1e-12)
-
-
-# the largest maximum of the restricted likelihood
-
-
-def test_reml_is_the_sample_variance_less_sigma_where_variances_are_equal():
-    y = np.random.default_rng(1).normal(0, 2, (50, 6))
-    expected = np.maximum(0, y.var(axis=1, ddof=1) - 1)
-    np.testing.assert_allclose(meta.reml(y, np.ones(6)), expected, atol=1e-12)
-
-
-def test_reml_finds_the_larger_of_two_maxima():
-    y = np.array([[0.1, -0.9, 25.9, -0.9, -8.9, 16.0, 11.5, 1.8]])
-    sigma = np.array([1.0, 1.0, 8, 8, 8, 8, 8, 8])
-    (found,) = meta.reml(y, sigma)
-    assert meta.restricted_score(y, sigma, np.zeros(1))[0] < 0  # 0 is a maximum as well
-    assert found == pytest.approx(57.157, abs=1e-3)
-    values = np.array([0.0, found])
-    at_zero, there = meta.restricted_log_likelihood(y, sigma, values)[0]
-    assert there > at_zero
-
-
-def test_reml_is_nowhere_below_a_fine_grid():
-    rng = np.random.default_rng(2)
-    sigma = np.array([1.0, 1, 8, 8, 8, 15, 3])
-    y = rng.normal(0, np.sqrt(sigma**2 + 25), (300, 7))
-    found = meta.reml(y, sigma)
-    grid = np.append(np.linspace(0, 2000, 8001), found)
-    values = meta.restricted_log_likelihood(y, sigma, grid)
-    own = values[np.arange(300), 8001 + np.arange(300)]
-    assert (own >= values.max(axis=1) - 1e-9).all()
-
-
-def test_reml_is_the_mode_of_tau_under_flat_priors():
-    y = np.random.default_rng(3).normal(5, 25, (20, 8))
-    flat = Hierarchy(y, SIGMA, mu_scale=1e6, tau_scale=1e5)
-    tau = np.linspace(0, 80, 16001)
-    density = flat._log_density(tau, *flat._terms(tau))
-    np.testing.assert_allclose(tau[density.argmax(axis=1)], np.sqrt(meta.reml(y, SIGMA)), atol=0.01)
-
-
-def test_estimates_reject_data_of_another_shape():
-    with pytest.raises(ValueError, match=r"y has shape \(8,\) .* give \(n_data_sets, n_groups\)"):
-        meta.reml(RUBIN[0], SIGMA)
-
-
-# raw observations
-
-
-def test_one_way_reml_of_balanced_groups_is_the_anova_estimate():
-    rng = np.random.default_rng(4)
-    y = (rng.normal(0, 3, (5, 1)) + rng.normal(0, 2, (5, 7))).ravel()
-    table = y.reshape(5, 7)
-    within = table.var(axis=1, ddof=1).mean()
-    between = 7 * table.mean(axis=1).var(ddof=1)
-    tau2, sigma2 = meta.one_way_reml(y, (7,) * 5)
-    assert sigma2 == pytest.approx(within)
-    assert tau2 == pytest.approx((between - within) / 7)
-
-
-def test_one_way_reml_at_the_boundary_pools_all_observations():
-    y = np.array([0.0, 2.0, 1.0, 3.0, 0.5, 2.5])
-    tau2, sigma2 = meta.one_way_reml(y, (2, 2, 2))
-    assert tau2 == 0
-    assert sigma2 == pytest.approx(y.var(ddof=1))
-
-
-@pytest.mark.parametrize("sizes", [(10,) * 6, (10, 12, 15, 18, 20), (2, 30, 5, 5, 40, 3, 8)])
-def test_one_way_reml_is_that_of_statsmodels(sizes):
-    pytest.importorskip("statsmodels")
-    story = Instructors(sizes=sizes, given={"tau": 8.0, "sigma": 10.0})
-    for seed in range(3):
-        y = story.simulate(np.random.default_rng(seed)).data["y"]
-        tau2, sigma2, converged = meta.mixed_lm(y, sizes, "powell")
-        ours = meta.one_way_reml(y, sizes)
-        assert converged
-        np.testing.assert_allclose(np.sqrt([tau2, sigma2]), np.sqrt(ours), rtol=2e-4, atol=2e-3)
-
-
-def test_mixed_models_say_what_to_install(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "statsmodels.regression.mixed_linear_model", None)
-    monkeypatch.setitem(sys.modules, "statsmodels", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'hiercal\[studies\]'"):
-        meta.mixed_lm(np.array([0.0, 2.0, 5.0, 7.0]), (2, 2))
-
-
-# posteriors of many data sets
-
-
-@pytest.mark.parametrize(("n_groups", "tau"), [(3, 0.0), (8, 5.0), (40, 20.0)])
-def test_posteriors_are_those_of_the_story(n_groups, tau):
-    story = EightSchools(given={"tau": tau}).resized(n_groups)
-    drawn = [story.simulate(np.random.default_rng(i)) for i in range(3)]
-    batch = Hierarchy(np.stack([s.data["y"] for s in drawn]), np.array(story.sigma))
-    theta = np.stack([s.truth["theta"] for s in drawn])
-    below, quantile = batch.theta_cdf(theta), batch.theta_quantile(0.055)
-    for k, simulation in enumerate(drawn):
-        exact = story.exact(simulation.data)
-        assert batch.tau_mean[k] == pytest.approx(exact.mean("tau"), abs=1e-7)
-        assert batch.tau_sd[k] == pytest.approx(exact.sd("tau"), abs=1e-7)
-        for i, name in ((0, "theta[A]"), (2, "theta[C]")) if n_groups <= 26 else ((0, "theta[1]"),):
-            assert batch.theta_mean[k, i] == pytest.approx(exact.mean(name), abs=1e-7)
-            assert batch.theta_sd[k, i] == pytest.approx(exact.sd(name), abs=1e-7)
-            assert below[k, i] == pytest.approx(exact.cdf(name, theta[k, i]), abs=1e-8)
-            assert exact.cdf(name, quantile[k, i]) == pytest.approx(0.055, abs=1e-8)
-
-
-def test_mode_of_tau_is_zero_on_rubins_data_and_inside_where_schools_differ():
-    assert Hierarchy(RUBIN, SIGMA).tau_mode[0] == 0
-    apart = Hierarchy(4 * RUBIN, SIGMA)
-    tau = np.linspace(0, 60, 60001)
-    density = apart._log_density(tau, *apart._terms(tau))[0]
-    assert apart.tau_mode[0] == pytest.approx(tau[density.argmax()], abs=2e-3)
-
-
-# the study
-
-
 @pytest.fixture(scope="module")
 def tables():
-    return Frequentist(**TINY).tables({}, quietly)
+    study = Frequentist(**TINY)
+    return study.tables({}, measure(study))
 
 
 def test_tables_have_a_row_for_each_case(tables):
@@ -229,9 +56,9 @@ def test_plug_in_intervals_are_points_where_reml_is_zero(tables):
 
 
 def test_hierarchical_intervals_are_calibrated_under_the_prior():
-    study = Frequentist(**(TINY | {"simulations": 400, "zero_simulations": 2, "taus": (0.0,)}))
-    rows, _ = study._compared(EightSchools(), None)
-    exact = next(r for r in rows if r["interval"] == "hierarchical" and r["data"] == "all")
+    study = Frequentist(**(TINY | {"simulations": 400}))
+    rows = study.measurements()["20 groups, tau from its prior"].measure()["intervals"]
+    (exact,) = (r for r in rows if r["interval"] == "hierarchical" and r["data"] == "all")
     assert abs(exact["coverage"] - 0.89) < 4 * exact["coverage_se"]
 
 
@@ -242,13 +69,13 @@ def test_figures_are_made_from_the_tables(tables):
 
 def test_map_of_agreement_needs_two_values_of_tau_above_zero():
     study = Frequentist(**(TINY | {"simulations": 5, "taus": (0.0, 5.0, 20.0)}))
-    assert "agreement_map" in study.figures(study.tables({}, quietly))
+    assert "agreement_map" in study.figures(study.tables({}, measure(study)))
 
 
 @pytest.mark.slow
 def test_mixed_models_of_the_study():
     pytest.importorskip("statsmodels")
-    rows = mixed_models(5, 3, seed=2026)
+    rows = mixed_models.mixed_models(5, 3, seed=2026)
     assert [row["search"] for row in rows] == ["ours", "statsmodels", "statsmodels, Powell"]
     assert [row["missed"] for row in rows if row["search"] != "statsmodels"] == [0.0, 0.0]
 
@@ -263,8 +90,8 @@ def test_misses_are_split_by_what_the_search_says(monkeypatch):
     plans = [(1.0, True), (4.0, False), (4.0, True), (1.0, False)]
     answers = [(t * k, s, ok) for (t, s), (k, ok) in zip(exact, plans, strict=True)]
     answers = iter([answer for answer in answers for _ in range(2)])  # both searches
-    monkeypatch.setattr(_mixed_models, "mixed_lm", lambda *_: next(answers))
-    row = _mixed_models.mixed_models(4, 4, seed=1)[1]
+    monkeypatch.setattr(mixed_models, "mixed_lm", lambda *_: next(answers))
+    row = mixed_models.mixed_models(4, 4, seed=1)[1]
     shares = [row[name] for name in ("warned", "missed", "missed_warned", "missed_silently")]
     assert shares == [0.5, 0.5, 0.25, 0.25]
 
@@ -276,13 +103,14 @@ def test_probability_that_an_interval_holds_a_normal_value():
 
 
 def test_coverage_of_plug_in_intervals_is_that_of_counted_ones():
-    study = Frequentist(**(TINY | {"simulations": 400}))
-    story = EightSchools()
-    for tau in (0.0, 10.0, None):
-        counted, _ = study._compared(story, tau)
-        for row in study._plug_in(story, tau):
-            other = next(
-                r for r in counted if r["interval"] == row["interval"] and r["data"] == "all"
+    wanted = Frequentist(**(TINY | {"simulations": 400})).measurements()
+    for truth in ("tau = 0", "tau = 20", "tau from its prior"):
+        rows = wanted[f"20 groups, {truth}"].measure()
+        for row in rows["plug_in"]:
+            (other,) = (
+                r
+                for r in rows["intervals"]
+                if r["interval"] == row["interval"] and r["data"] == "all"
             )
             # 6 comparisons at a false-alarm rate of 1 in 1000: 4 standard errors
             se = np.hypot(row["coverage_se"], other["coverage_se"])

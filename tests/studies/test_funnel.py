@@ -4,23 +4,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiercal import experiment
+from hiercal import Where
+from hiercal import study as make_study
 from hiercal.fitters.exact import Exact
+from hiercal.runs.run import Run
 from hiercal.sbc.uniformity import uniformity_test
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.studies import _experiment, _funnel_claims, _rubins_data
+from hiercal.studies import _study
 from hiercal.studies._claims import judge
-from hiercal.studies._rubins_data import RubinsData
-from hiercal.studies._study import Study
-from hiercal.studies._summaries import records_of
+from hiercal.studies.funnel import claims, rubins_data
+from hiercal.studies.funnel.rubins_data import RubinsData
+from hiercal.tables.estimates import records_of
+from tests.running import run
 
-CLAIMS = {claim.id: claim for claim in _funnel_claims.CLAIMS}
+CLAIMS = {claim.id: claim for claim in claims.CLAIMS}
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """Six data sets, one short chain each, at two targets."""
-    study = experiment(
+    study = make_study(
         "funnel",
         simulations=6,
         slopes_simulations=2,
@@ -33,7 +36,7 @@ def ran(tmp_path_factory):
         tune=300,
     )
     folder = tmp_path_factory.mktemp("funnel")
-    tables = _experiment.run(study, folder, workers=0, progress=False, say=lambda _: None)
+    tables = _study.run(study, folder, where=Where(0), progress=False, say=lambda _: None)
     return study, tables
 
 
@@ -276,16 +279,16 @@ def test_every_data_set_is_rubins_and_truths_are_of_its_posterior():
 
 def test_ranks_among_draws_from_rubins_posterior_are_uniform_and_others_are_not(tmp_path):
     """The exact fitter passes; one that assumes half the prior scale of tau is found."""
-    study = Study(
+    design = Run(
         stories=(RubinsData(),),
         fitters=(Exact(draws=99), Exact(draws=99, assume={"tau_scale": 4.0})),
         simulations=300,
         seed=3,
     )
-    result = study.run(tmp_path / "run", workers=0, progress=False, export=False)
+    result = run(design, tmp_path)
     right, wrong = (
         uniformity_test(records_of(result, arm.label, "tau")["rank"].to_numpy(int), 99).p
-        for arm in study.arms
+        for arm in design.arms
     )
     assert right > 0.001
     assert wrong < 1e-6
@@ -316,14 +319,14 @@ def test_seeds_are_summarised_with_their_ratios():
         }
     )
     seeds.loc[0, ["mean", "lower", "upper", "ess_bulk", "r_hat", "rank", "neck"]] = np.nan
-    made = _rubins_data.summary(seeds).set_index("model")
+    made = rubins_data.summary(seeds).set_index("model")
     centred = made.loc["centred"]
     assert (centred["n"], centred["n_failed"], centred["n_divergent"]) == (39, 1, 39)
     assert centred["below"] == 0
     assert centred["divergences_median"] == 20
     assert made.loc["noncentred", "divergent_fits"] == 0
     assert np.isnan(made.loc["noncentred", "below"])
-    (ratio,) = _rubins_data.ess_ratios(seeds, np.random.default_rng(1)).to_dict("records")
+    (ratio,) = rubins_data.ess_ratios(seeds, np.random.default_rng(1)).to_dict("records")
     assert ratio["n"] == 39
     assert abs(ratio["ratio_median"] - 6) < 4 * ratio["ratio_median_se"] < 6
     inside = seeds.iloc[n + 1 :]["ess_bulk"].between(400, 800).mean()
@@ -339,4 +342,4 @@ def test_the_design_is_checked():
         ({"chains": 0}, "chains is 0"),
     ):
         with pytest.raises(ValueError, match=message):
-            experiment("funnel", **options).studies()
+            make_study("funnel", **options).runs()

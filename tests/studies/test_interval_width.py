@@ -6,20 +6,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr
 
-from hiercal.simulators.eight_schools import EightSchools
-from hiercal.simulators.hospitals import Hospitals
-from hiercal.simulators.survey import Survey
-from hiercal.studies._chapter_examples import hospital_counts, observed, survey_counts
-from hiercal.studies._claims import judge as judged
-from hiercal.studies._width_designs import (
-    SurveyOfNation,
-    designs,
-    group_data,
-    on_textbook,
-    proportions_given,
-    rates_given,
-)
-from hiercal.studies._widths import (
+from hiercal.sbc.widths import (
     AS_THEY_COME,
     FACTORS,
     Comparison,
@@ -30,7 +17,21 @@ from hiercal.studies._widths import (
     resamples,
     shrinkage,
 )
-from hiercal.studies.interval_width import IntervalWidth, negligible_from, of_size
+from hiercal.simulators.eight_schools import EightSchools
+from hiercal.simulators.hospitals import Hospitals
+from hiercal.simulators.survey import Survey
+from hiercal.studies._claims import judge as judged
+from hiercal.studies.chapter.examples import hospital_counts, observed, survey_counts
+from hiercal.studies.interval_width.designs import (
+    SurveyOfNation,
+    designs,
+    group_data,
+    on_textbook,
+    proportions_given,
+    rates_given,
+)
+from hiercal.studies.interval_width.study import IntervalWidth, negligible_from, of_size
+from tests.running import measure
 
 Z = 1.5981931399228169  # normal quantile at 0.945
 
@@ -199,15 +200,15 @@ class TestDesigns:
 
 @pytest.fixture(scope="module")
 def tables():
-    experiment = IntervalWidth(simulations=10, draws=100, resamples=100)
-    return experiment, experiment.tables({}, lambda _: None)
+    study = IntervalWidth(simulations=10, draws=100, resamples=100)
+    return study, study.tables({}, measure(study))
 
 
 @pytest.mark.slow
 class TestRun:
     def test_tables_have_a_row_for_each_size(self, tables):
-        experiment, made = tables
-        sizes = {name: set(design.sizes) for name, design in experiment.designs.items()}
+        study, made = tables
+        sizes = {name: set(design.sizes) for name, design in study.designs.items()}
         widths = made["widths"]
         assert {n: set(g["size"]) for n, g in widths.groupby("design")} == sizes
         assert widths.groupby("design")["n"].first()["slopes"] == 50
@@ -220,15 +221,15 @@ class TestRun:
         assert own.loc[10, "weight"] > 5 * own.loc[500, "weight"]
 
     def test_every_claim_has_a_verdict_and_figures_are_drawn(self, tables):
-        experiment, made = tables
-        assert list(experiment.judged(made)["claim"]) == ["C01", "C16", "C18"]
-        assert set(experiment.figures(made)) == {
+        study, made = tables
+        assert list(study.judged(made)["claim"]) == ["C01", "C16", "C18"]
+        assert set(study.figures(made)) == {
             "reduction", "reduction_textbook", "coverage", "shrinkage"
         }  # fmt: skip
 
     def test_the_same_tables_again(self, tables):
-        experiment, made = tables
-        again = experiment.tables({}, lambda _: None)
+        study, made = tables
+        again = study.tables({}, measure(study))
         for name, table in made.items():
             pd.testing.assert_frame_equal(table, again[name])
 

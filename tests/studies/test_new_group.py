@@ -5,24 +5,26 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
+from hiercal.exact.normal_normal_sets import NormalNormalSets
 from hiercal.sbc.coverage import central_coverage
 from hiercal.simulators.eight_schools import EightSchools
 from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.private_schools import PrivateSchools
 from hiercal.simulators.slopes import Slopes
+from hiercal.simulators.survey import Survey
 from hiercal.studies import _claims
-from hiercal.studies._loo import Hierarchy
-from hiercal.studies._predictions import (
+from hiercal.studies.new_group.predictions import (
+    END,
     LEVEL,
     MAX_RANK,
-    K,
     covered,
     on_textbook,
     plug_in,
     rubin,
 )
-from hiercal.studies._private_schools import fitted
-from hiercal.studies.new_group import NewGroup
+from hiercal.studies.new_group.private_schools import fitted
+from hiercal.studies.new_group.study import NewGroup
+from tests.running import measure, run
 
 
 class TestExact:
@@ -43,7 +45,7 @@ class TestExact:
 
     def test_interval_of_ranks_has_exactly_the_level(self):
         ranks = np.arange(MAX_RANK + 1)
-        found = central_coverage(ranks, MAX_RANK, k=[K])
+        found = central_coverage(ranks, MAX_RANK, k=[END])
         assert found.nominal[0] == pytest.approx(LEVEL)
         assert covered(pd.Series(ranks)).sum() == found.covered[0]
 
@@ -55,8 +57,8 @@ class TestExact:
         assert plug_in(PrivateSchools(), draws)[0].tolist() == [13.0]
 
     def test_plug_in_of_a_story_that_it_does_not_know(self):
-        with pytest.raises(ValueError, match="no plug-in prediction for story slopes"):
-            plug_in(Slopes(), {})
+        with pytest.raises(ValueError, match="no plug-in prediction for story survey"):
+            plug_in(Survey(), {})
 
     def test_plug_in_is_narrower_than_the_exact_predictive(self):
         story = EightSchools()
@@ -68,7 +70,7 @@ class TestExact:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    experiment = NewGroup(
+    study = NewGroup(
         simulations=8,
         private_simulations=2000,
         slope_simulations=8,
@@ -78,11 +80,8 @@ def made(tmp_path_factory):
         noises=(0.1, 1.0),
     )
     folder = tmp_path_factory.mktemp("new_group")
-    results = {
-        name: study.run(folder / name, workers=0, progress=False, export=False)
-        for name, study in experiment.studies().items()
-    }
-    return experiment, experiment.tables(results, lambda _: None)
+    results = {name: run(each, folder / name) for name, each in study.runs().items()}
+    return study, study.tables(results, measure(study))
 
 
 class TestRun:
@@ -122,9 +121,9 @@ class TestRun:
         assert slopes.loc[(1.0, 3.0, "hierarchical"), "error"] < 0.5 < bias["error"]
 
     def test_every_claim_has_a_verdict_and_figures_are_drawn(self, made):
-        experiment, tables = made
-        assert list(experiment.judged(tables)["claim"]) == ["C21", "C22", "C31"]
-        assert set(experiment.figures(tables)) == {
+        study, tables = made
+        assert list(study.judged(tables)["claim"]) == ["C21", "C22", "C31"]
+        assert set(study.figures(tables)) == {
             "unseen_private_school", "private_schools", "contaminated_slope", "contaminated_map",
         }  # fmt: skip
 
@@ -273,7 +272,7 @@ class TestRegression:
     def test_without_the_covariate_it_is_the_hierarchy(self):
         story = PrivateSchools()
         y = np.random.default_rng(4).normal(8, 14, (5, 12))
-        found, other = fitted(story, y, "exchangeable"), Hierarchy(y, np.array(story.sigma))
+        found, other = fitted(story, y, "exchangeable"), NormalNormalSets(y, np.array(story.sigma))
         np.testing.assert_allclose(found.theta_mean, other.theta_mean, atol=1e-9)
         np.testing.assert_allclose(found.theta_cdf(y), other.theta_cdf(y), atol=1e-9)
 

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.studies import parameterisation as study
 from hiercal.studies._claims import judge
-from hiercal.studies._crossover import crossover
-from hiercal.studies._on_grid import SchoolsOnGrid, SurveyOnGrid
-from hiercal.studies._summaries import worst_parameter
-from hiercal.studies.parameterisation import Parameterisation
+from hiercal.studies.parameterisation import study as design
+from hiercal.studies.parameterisation.crossover import crossover
+from hiercal.studies.parameterisation.on_grid import SchoolsOnGrid, SurveyOnGrid
+from hiercal.studies.parameterisation.study import Parameterisation
+from hiercal.tables.estimates import worst_parameter
+from tests.running import run
 
 CLAIMS = {claim.id: claim for claim in Parameterisation.claims}
 
@@ -32,10 +33,10 @@ def test_a_story_on_a_grid_simulates_its_values_and_has_the_same_posterior():
 def test_the_mean_of_n_observations_says_all_that_they_do_of_an_effect():
     """log-likelihoods of n observations and of their mean differ by a constant."""
     rng = np.random.default_rng(1)
-    y = rng.normal(3.0, study.SIGMA, size=5)
+    y = rng.normal(3.0, design.SIGMA, size=5)
     theta = np.linspace(-10, 10, 5)
-    each = -0.5 * ((y - theta[:, None]) ** 2).sum(axis=1) / study.SIGMA**2
-    mean = -0.5 * (y.mean() - theta) ** 2 / (study.SIGMA**2 / 5)
+    each = -0.5 * ((y - theta[:, None]) ** 2).sum(axis=1) / design.SIGMA**2
+    mean = -0.5 * (y.mean() - theta) ** 2 / (design.SIGMA**2 / 5)
     np.testing.assert_allclose(np.diff(each), np.diff(mean))
 
 
@@ -63,29 +64,26 @@ def test_without_a_crossing_there_is_none(cells):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small experiment, and tables from its map and from an exact survey alone."""
-    experiment = Parameterisation(
+    """A small study, and results of its map and of a survey with one coding."""
+    study = Parameterisation(
         observations=(1, 125), taus=(0.5, 20.0), simulations=16, surveys=8, learnt=6,
         libraries=("numpyro",), chains=1, draws=200, tune=300,
     )  # fmt: skip
-    studies = experiment.studies()
+    runs = study.runs()
     folder = tmp_path_factory.mktemp("runs")
-    *_, collapsed, exact = studies["survey"].fitters
-    kept = dataclasses.replace(studies["survey"], fitters=(collapsed, exact))
-    results = {
-        name: each.run(folder / name, workers=0, progress=False, export=False)
-        for name, each in (studies | {"survey": kept}).items()
-    }
-    return experiment, results
+    *_, collapsed, exact = runs["survey"].fitters
+    kept = dataclasses.replace(runs["survey"], fitters=(collapsed, exact))
+    results = {name: run(each, folder / name) for name, each in (runs | {"survey": kept}).items()}
+    return study, results
 
 
 @pytest.fixture(scope="module")
 def tables(made):
-    experiment, results = made
+    study, results = made
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "SURVEY_MODELS", ("collapsed",))
-        patch.setattr(study, "BOOTSTRAPS", 50)
-        return experiment.tables(results, lambda text: None)
+        patch.setattr(design, "SURVEY_MODELS", ("collapsed",))
+        patch.setattr(design, "BOOTSTRAPS", 50)
+        return study.tables(results, {})
 
 
 def test_every_cell_has_both_models_and_all_ratios(tables):
@@ -102,10 +100,10 @@ def test_every_cell_has_both_models_and_all_ratios(tables):
 
 def test_the_worst_ess_is_that_of_a_parameter(made):
     """The records hold a new group's effect and log densities as well."""
-    experiment, results = made
+    study, results = made
     result = results["map"]
-    arm = experiment.studies()["map"].arms[0]
-    worst = worst_parameter(result, arm)
+    arm = study.runs()["map"].arms[0]
+    worst = worst_parameter(result, arm.label, arm.story)
     records = result.records[result.records["arm"] == arm.label]
     names = ["mu", "tau", *(f"theta[{school}]" for school in "ABCDEFGH")]
     assert {"theta_new", "log_lik"} <= set(records["quantity"])
@@ -115,7 +113,7 @@ def test_the_worst_ess_is_that_of_a_parameter(made):
     changed = result.records.copy()
     changed.loc[~changed["quantity"].isin(names).to_numpy(), "ess_bulk"] = 1.0
     spoilt.__dict__["records"] = changed
-    np.testing.assert_array_equal(worst_parameter(spoilt, arm), by_hand)
+    np.testing.assert_array_equal(worst_parameter(spoilt, arm.label, arm.story), by_hand)
 
 
 def test_the_corners_of_the_map_are_what_the_geometry_says(tables):
@@ -135,8 +133,8 @@ def test_the_collapsed_survey_is_not_biased(tables):
 
 
 def test_figures(made, tables):
-    experiment, _ = made
-    figures = experiment.figures(tables)
+    study, _ = made
+    figures = study.figures(tables)
     assert {name: len(figure.axes) for name, figure in figures.items()} == {
         "map": 1, "ratio": 1, "bias": 2, "survey": 1,
     }  # fmt: skip

@@ -1,28 +1,19 @@
-"""Exact leave-one-out against check values and brute force; the study's tables and judges."""
+"""The study of pooling: PSIS-LOO beside exact LOO, its tables and its judges."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import logsumexp
-from scipy.stats import multivariate_normal, norm
 
+from hiercal.exact.loo import MODELS, loo
 from hiercal.simulators.eight_schools import (
     RUBIN_EFFECTS,
     RUBIN_STANDARD_ERRORS,
     EightSchools,
 )
-from hiercal.studies import _claims, _loo
-from hiercal.studies._loo import (
-    MODELS,
-    Hierarchy,
-    _log_sum_exp,
-    effects,
-    loo,
-    naive_se,
-    new_group,
-    psis_loo,
-)
-from hiercal.studies.pooling import PoolingChoice
+from hiercal.studies import _claims
+from hiercal.studies.pooling.psis_loo import psis_loo
+from hiercal.studies.pooling.study import PoolingChoice
+from tests.running import measure
 
 RUBIN = np.array([RUBIN_EFFECTS])
 SIGMA = np.array(RUBIN_STANDARD_ERRORS)
@@ -35,83 +26,6 @@ TINY = {
 }
 
 
-def quietly(_: str) -> None:
-    pass
-
-
-def simulated(n: int, n_groups: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    sigma = np.resize(SIGMA, n_groups)
-    rng = np.random.default_rng(seed)
-    return rng.normal(5, np.sqrt(sigma**2 + 100), (n, n_groups)), sigma
-
-
-# methods.md, section 4
-
-
-def test_elpd_of_rubins_data():
-    pointwise = {model: loo(RUBIN, SIGMA, model)[0] for model in MODELS}
-    elpd = [pointwise[model].sum() for model in ("partial", "complete", "no")]
-    np.testing.assert_allclose(elpd, [-30.924, -30.521, -33.835], atol=5e-4)
-    difference = pointwise["partial"] - pointwise["complete"]
-    assert difference.sum() == pytest.approx(-0.403, abs=5e-4)
-    assert naive_se(difference) == pytest.approx(0.18, abs=5e-3)
-
-
-def test_effective_parameters_of_rubins_data():
-    rubin = Hierarchy(RUBIN, SIGMA)
-    assert (rubin.log_predictive() - rubin.loo()).sum() == pytest.approx(1.281, abs=5e-4)
-
-
-@pytest.mark.parametrize("n_groups", [3, 8, 20])
-def test_loo_is_the_predictive_density_of_a_refit_without_the_group(n_groups):
-    y, sigma = simulated(250, n_groups)  # more than one chunk
-    found = Hierarchy(y, sigma).loo()
-    for i in (0, n_groups - 1):
-        others = np.arange(n_groups) != i
-        refit = Hierarchy(y[:, others], sigma[others])
-        variance = refit.tau**2 + 1 / refit._precision + sigma[i] ** 2
-        density = np.exp(-0.5 * (y[:, [i]] - refit._mean) ** 2 / variance)
-        density = density / np.sqrt(2 * np.pi * variance)
-        expected = np.log((refit.weights * density).sum(axis=1))
-        np.testing.assert_allclose(found[:, i], expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("model", ["no", "complete"])
-def test_loo_without_tau_is_a_ratio_of_normal_densities(model):
-    y, sigma = simulated(1, 5)
-    between = 400 * (np.eye(5) if model == "no" else np.ones((5, 5)))
-    covariance = between + np.diag(sigma**2)
-    joint = multivariate_normal(np.zeros(5), covariance).logpdf(y[0])
-    for i in range(5):
-        others = np.arange(5) != i
-        rest = multivariate_normal(np.zeros(4), covariance[np.ix_(others, others)])
-        expected = joint - rest.logpdf(y[0, others])
-        assert loo(y, sigma, model)[0, i] == pytest.approx(expected, abs=1e-10)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_effects_are_those_of_the_story(model):
-    story = EightSchools()
-    names = {"partial": "noncentred", "no": "no_pooling", "complete": "complete_pooling"}
-    exact = story.exact(story.observed, names[model])
-    expected = [exact.mean(name) for name in story.labels("theta")]
-    np.testing.assert_allclose(effects(RUBIN, SIGMA, model)[0], expected, atol=1e-7)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_expected_density_of_a_new_group_is_the_integral(model):
-    y, sigma = simulated(2, 4)
-    mu, tau = np.array([3.0, -5.0]), np.array([6.0, 15.0])
-    found = new_group(y, sigma, model, mu, tau)
-    for k in range(2):
-        sd = np.hypot(tau[k], sigma[0])
-        x = mu[k] + sd * np.linspace(-9, 9, 1201)
-        rows = np.column_stack([np.tile(y[k], (len(x), 1)), x])
-        log_density = loo(rows, np.append(sigma, sigma[0]), model)[:, -1]
-        expected = np.trapezoid(log_density * norm(mu[k], sd).pdf(x), x)
-        assert found[k, 0] == pytest.approx(expected, abs=1e-6)
-
-
 def test_psis_agrees_with_exact_loo_where_its_diagnostic_is_good():
     exact = loo(RUBIN, SIGMA, "complete").sum()
     rng = np.random.default_rng(5)
@@ -120,12 +34,10 @@ def test_psis_agrees_with_exact_loo_where_its_diagnostic_is_good():
     assert elpd == pytest.approx(exact, abs=0.08)
 
 
-# the study
-
-
 @pytest.fixture(scope="module")
 def tables():
-    return PoolingChoice(**TINY).tables({}, quietly)
+    study = PoolingChoice(**TINY)
+    return study.tables({}, measure(study))
 
 
 def test_tables_have_a_row_for_each_case(tables):
@@ -156,22 +68,6 @@ def test_the_right_one_of_three_is_better_than_the_second(tables):
 def test_there_are_fewer_data_sets_at_a_fixed_tau_and_with_other_numbers_of_groups(tables):
     n = tables["choice"].groupby(["truth", "J"])["n"].first()
     assert (n["tau = 0", 8], n["tau from its prior", 8], n["tau = 0", 32]) == (60, 300, 60)
-
-
-def test_log_sum_exp_is_scipys():
-    terms = np.random.default_rng(6).normal(-900, 300, (4, 5, 20))
-    expected = logsumexp(terms, axis=-1)
-    np.testing.assert_allclose(_log_sum_exp(terms), expected, rtol=1e-13)
-
-
-def test_expected_density_of_a_new_group_needs_no_more_nodes(monkeypatch):
-    y, sigma = simulated(300, 8)
-    rng = np.random.default_rng(7)
-    mu, tau = rng.normal(5, 5, 300), np.abs(rng.normal(0, 10, 300))
-    found = new_group(y, sigma, "partial", mu, tau).sum(axis=1)
-    monkeypatch.setattr(_loo, "HERMITE", 48)
-    finer = new_group(y, sigma, "partial", mu, tau).sum(axis=1)
-    np.testing.assert_allclose(found, finer, atol=5e-3)
 
 
 def test_a_choice_costs_nothing_or_something(tables):

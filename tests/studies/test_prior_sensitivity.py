@@ -1,17 +1,21 @@
 """Prior sensitivity: exact values, the tables of a small run, the judges."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from hiercal.runs.run import Run
 from hiercal.simulators.eight_schools import RUBIN_EFFECTS, RUBIN_STANDARD_ERRORS, EightSchools
 from hiercal.studies._claims import judge
-from hiercal.studies._power_scaling import power_scaling
-from hiercal.studies._study import Study
-from hiercal.studies._tau_priors import Prior, contraction, doubled, rubin, worst_ess
-from hiercal.studies.prior_sensitivity import PriorSensitivity
+from hiercal.studies.prior_sensitivity.power_scaling import power_scaling
+from hiercal.studies.prior_sensitivity.study import PriorSensitivity
+from hiercal.studies.prior_sensitivity.tau_priors import (
+    Prior,
+    contraction,
+    doubled,
+    rubin,
+)
+from tests.running import measure, run
 
 CLAIMS = {claim.id: claim for claim in PriorSensitivity.claims}
 HN = tuple(Prior("half_normal", scale) for scale in (1.0, 2.5, 5.0, 10.0, 20.0, 50.0))
@@ -24,7 +28,7 @@ def test_tau_of_rubins_data_under_half_normal_priors():
 
 
 def test_power_scaling_of_the_prior_of_tau():
-    table = power_scaling(10.0, seed=1).set_index(["component", "power"])
+    table = pd.DataFrame(power_scaling(10.0, seed=1)).set_index(["component", "power"])
     np.testing.assert_allclose(
         table.loc["prior", "exact_mean"].to_numpy(), [5.0126, 4.5850], atol=6e-5
     )
@@ -44,26 +48,23 @@ def test_priors_are_ordered_by_their_upper_quantile():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small experiment and its tables; every sampler is left out but NumPyro's."""
-    experiment = PriorSensitivity(
+    """A small study and its tables; every sampler is left out but NumPyro's."""
+    study = PriorSensitivity(
         half_normal=(1.0, 10.0), half_cauchy=(250.0,), groups=(3, 8), simulations=40, sampled=4,
         contraction_simulations=2000, sampled_groups=(8,), libraries=("numpyro",), draws=100,
         tune=100, chains=1,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("runs")
-    results = {
-        name: each.run(folder / name, workers=0, progress=False, export=False)
-        for name, each in experiment.studies().items()
-    }
-    return experiment, experiment.tables(results, lambda text: None)
+    results = {name: run(each, folder / name) for name, each in study.runs().items()}
+    return study, study.tables(results, measure(study))
 
 
 def test_all_arms_meet_the_same_data(made):
-    experiment, _ = made
-    studies = experiment.studies()
-    assert all(isinstance(each, Study) for each in studies.values())
-    assert studies["samplers"].stories[0] == studies["priors"].stories[1]
-    assert len({arm.fitter.assume for arm in studies["priors"].arms}) == len(experiment.priors)
+    study, _ = made
+    runs = study.runs()
+    assert all(isinstance(each, Run) for each in runs.values())
+    assert runs["samplers"].stories[0] == runs["priors"].stories[1]
+    assert len({arm.fitter.assume for arm in runs["priors"].arms}) == len(study.priors)
 
 
 def test_the_right_prior_is_calibrated_and_the_others_are_not(made):
@@ -127,19 +128,6 @@ def test_the_growth_under_the_right_prior_is_what_others_are_compared_with(made)
     assert narrow["more"].item() == pytest.approx(1.0, abs=0.1)
 
 
-def test_the_worst_ess_is_that_of_parameters_alone():
-    experiment = PriorSensitivity(libraries=("numpyro",))
-    arm = experiment.studies()["samplers"].arms[0]
-    ess = {"mu": 50.0, "tau": 40.0, "theta[A]": 30.0, "log_prior": 5.0, "log_lik": 6.0}
-    rows = [
-        {"arm": arm.label, "simulation": i, "quantity": name, "ess_bulk": value + i}
-        for i in range(2)
-        for name, value in ess.items()
-    ]
-    found = worst_ess(SimpleNamespace(records=pd.DataFrame(rows)), arm)
-    assert found.to_dict() == {0: 30.0, 1: 31.0}
-
-
 def test_samplers_are_paired_with_the_right_prior_and_the_exact_fit(made):
     _, tables = made
     samplers = tables["samplers"]
@@ -152,8 +140,8 @@ def test_samplers_are_paired_with_the_right_prior_and_the_exact_fit(made):
 
 
 def test_every_claim_is_judged_and_without_a_diffuse_prior_the_last_is_not(made):
-    experiment, tables = made
-    found = experiment.judged(tables).set_index("claim")
+    study, tables = made
+    found = study.judged(tables).set_index("claim")
     assert list(found.index) == ["C23", "C24a", "C24b"]
     assert found.loc["C23", "verdict"] == "holds in a regime"
     assert found.loc["C24b", "parts"] == 2 * 2 + 2
@@ -163,8 +151,8 @@ def test_every_claim_is_judged_and_without_a_diffuse_prior_the_last_is_not(made)
 
 
 def test_figures_have_their_panels_and_priors_on_the_axis(made):
-    experiment, tables = made
-    figures = experiment.figures(tables)
+    study, tables = made
+    figures = study.figures(tables)
     assert {name: len(figure.axes) for name, figure in figures.items()} == {
         "tau": 1, "coverage": 2, "contraction": 1, "doubling": 1, "sampling": 2,
     }  # fmt: skip

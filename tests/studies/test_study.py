@@ -1,128 +1,168 @@
-"""Studies as values: labels, checks, identity."""
+"""Named studies: every one in the catalogue, and what a run of one leaves."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from hiercal import Study, fitter, story
-from hiercal.studies._random import stream
+from hiercal import Run, Study, Where, catalogue, fitter, story
+from hiercal import study as make_study
+from hiercal.runs.measurements import Measurement
+from hiercal.studies import _study
+from hiercal.studies._claims import Claim, above
+from hiercal.studies._ledger import ledger
 
-SCHOOLS = story("eight_schools")
-
-
-def make(**options):
-    return Study(**({"stories": [SCHOOLS], "fitters": [fitter("exact")]} | options))
-
-
-def test_arms_are_labelled_story_then_fitter_then_model():
-    fitters = [
-        fitter("numpyro", model="noncentred"),
-        fitter("pymc", model="centred"),
-        fitter("exact"),
-    ]
-    assert [arm.label for arm in make(fitters=fitters).arms] == [
-        "eight_schools/numpyro-noncentred",
-        "eight_schools/pymc-centred",
-        "eight_schools/exact",
-    ]
+NAMES = catalogue.names("studies")
 
 
-def test_arms_that_would_clash_say_in_what_they_differ():
-    fitters = [fitter("numpyro", target_accept=t) for t in (0.8, 0.95)]
-    stories = [SCHOOLS, story("eight_schools", tau_scale=1)]
-    labels = [arm.label for arm in make(fitters=fitters, stories=stories).arms]
-    assert labels[0] == "eight_schools[tau_scale=10.0]/numpyro-noncentred[target_accept=0.8]"
-    assert len(set(labels)) == 4
+@dataclass(frozen=True, kw_only=True)
+class Coins(Study):
+    """How often a coin shows heads; and exact fits of Eight Schools."""
 
+    flips: int = 100
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"stories": []}, "stories is empty"),
-        ({"fitters": []}, "fitters is empty"),
-        ({"fitters": ["exact"]}, "give a Fitter"),
-        ({"simulations": 0}, "simulations is 0"),
-        ({"simulations": True}, "simulations is True"),
-        ({"seed": -1}, "seed is -1"),
-        ({"level": 1.0}, "level is 1.0"),
-        ({"name": "a/b"}, "plain folder name"),
-        ({"fitters": [fitter("exact", draws=98)]}, "fewer than max_rank = 99"),
-        ({"fitters": [fitter("exact"), fitter("exact")]}, "appears twice"),
-        ({"fitters": [fitter("numpyro", model="centered")]}, "did you mean 'centred'"),
-    ],
-)
-def test_studies_that_cannot_be_are_refused(options, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        make(**options)
-
-
-def test_a_story_without_an_exact_posterior_is_refused_at_once(mocks_file):
-    with pytest.raises(ValueError, match="no exact posterior"):
-        make(stories=[story(f"{mocks_file}:Revealing")])
-
-
-def test_the_digest_is_that_of_all_but_the_number_of_simulations_and_the_name():
-    one = make()
-    assert one.digest == make(simulations=7, name="other").digest
-    for changed in ({"seed": 1}, {"max_rank": 49}, {"level": 0.5}):
-        assert one.digest != make(**changed).digest
-    assert one.digest != make(stories=[story("eight_schools", tau_scale=9)]).digest
-    assert make(fitters=[fitter("exact", draws=200)]).digest != one.digest
-
-
-def test_streams_depend_on_all_of_their_key_and_nothing_else():
-    a = stream(1, "fit", "arm", 3).integers(2**62, size=4)
-    assert (a == stream(1, "fit", "arm", 3).integers(2**62, size=4)).all()
-    for other in (stream(2, "fit", "arm", 3), stream(1, "fit", "arm", 4), stream(1, "fit", "arm3")):
-        assert (a != other.integers(2**62, size=4)).all()
-
-
-def test_a_given_parameter_is_not_drawn_and_moves_no_other():
-    drawn = story("eight_schools").simulate(np.random.default_rng(1)).truth
-    given = story("eight_schools", given={"tau": 3.0}).simulate(np.random.default_rng(1)).truth
-    assert given["tau"] == 3.0
-    assert given["mu"] == drawn["mu"]
-
-
-@pytest.mark.parametrize("given", [{"theta": 1.0}, {"sigma": 2.0}, {"tau": float("nan")}])
-def test_only_scalar_parameters_can_be_given(given):
-    with pytest.raises(ValueError, match=r"give finite numbers for some of mu, tau"):
-        story("eight_schools", given=given)
-
-
-def test_assumptions_change_the_model_and_not_the_data(tmp_path):
-    arms = Study(
-        stories=[story("eight_schools")],
-        fitters=[fitter("exact"), fitter("exact", assume={"tau_scale": 50.0})],
-        simulations=40,
-        below={"tau": 5.0},
+    name: ClassVar = "coins"
+    quick: ClassVar = {"flips": 10}
+    claims: ClassVar = (
+        Claim(
+            "C99",
+            "L1",
+            "Coins show heads.",
+            "More than half of all flips.",
+            lambda tables: above(tables["heads"]["share"].iloc[0], 0.05, 0.5, "share of heads"),
+        ),
     )
-    result = arms.run(tmp_path, workers=0, progress=False, export=False)
-    tau = result.records[result.records["quantity"] == "tau"]
-    means = tau.pivot(index="simulation", columns="arm", values="mean")
-    truths = tau.pivot(index="simulation", columns="arm", values="truth")
-    one, other = (arm.label for arm in arms.arms)
-    assert other == "eight_schools/exact[tau_scale=50.0]"
-    assert (truths[one] == truths[other]).all()
-    assert (means[other] > means[one]).mean() > 0.9
-    small = result.records[result.records["quantity"] == "tau < 5"]
-    assert small["truth"].tolist() == (tau["truth"] < 5).astype(float).tolist()
-    assert small["mean"].between(0, 1).all()
+
+    def runs(self):
+        return {
+            "exact": Run(
+                stories=(story("eight_schools"),),
+                fitters=(fitter("exact"),),
+                simulations=3,
+                seed=self.seed,
+            )
+        }
+
+    def measurements(self):
+        coins = {f"coin {coin}": Measurement(partial(self.flip, coin)) for coin in (1, 2)}
+        return coins | {"alone": Measurement(partial(self.flip, 3), alone=True)}
+
+    def flip(self, coin):
+        heads = np.random.default_rng([self.seed, coin]).integers(0, 2, self.flips)
+        return {"heads": [{"coin": coin, "share": heads.mean()}]}
+
+    def tables(self, results, measured):
+        return {"heads": pd.DataFrame(measured["heads"]).assign(n=len(results["exact"].fits))}
+
+    def figures(self, tables):
+        from hiercal.plots.sweep import sweep
+
+        labels = {"xlabel": "n", "ylabel": "share"}
+        return {"heads": sweep(tables["heads"], x="n", y="share", series="coin", **labels)}
 
 
-def test_assumptions_must_be_the_storys_and_leave_its_groups():
-    for assume, message in (
-        ({"tau_scal": 1.0}, "did you mean 'tau_scale'"),
-        ({"sigma": (1.0, 2.0)}, "changes the groups"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            Study(stories=[story("eight_schools")], fitters=[fitter("exact", assume=assume)])
+@pytest.fixture
+def quiet():
+    return {"where": Where(workers=0), "progress": False, "say": lambda _: None}
 
 
-def test_given_and_assumed_are_part_of_what_a_study_is():
-    plain = Study(stories=[story("eight_schools")], fitters=[fitter("exact")])
-    given = Study(stories=[story("eight_schools", given={"tau": 1})], fitters=[fitter("exact")])
-    assumed = Study(
-        stories=[story("eight_schools")], fitters=[fitter("exact", assume={"tau_scale": 1.0})]
-    )
-    assert len({plain.digest, given.digest, assumed.digest}) == 3
-    assert "given" not in plain.describe()["stories"][0]
+@pytest.mark.parametrize("name", NAMES)
+def test_every_named_study_is_made_at_both_sizes(name):
+    full, quick = make_study(name), make_study(name, quick=True)
+    assert full.name == name
+    assert full.options() != quick.options()
+    assert all(isinstance(design, Run) for design in full.runs().values())
+    assert json.loads(json.dumps(quick.options())) == quick.options()
+
+
+def test_every_claim_has_one_study_a_rule_and_a_number():
+    claims = [claim for name in NAMES for claim in catalogue.study_class(name).claims]
+    numbers = [claim.id for claim in claims]
+    assert len(set(numbers)) == len(numbers)
+    assert all(claim.says.endswith(".") and claim.rule.endswith(".") for claim in claims)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_options_are_refused_with_the_nearest(name):
+    with pytest.raises(ValueError, match="did you mean 'seed'"):
+        make_study(name, sed=1)
+    with pytest.raises(ValueError, match="seed is -1"):
+        make_study(name, seed=-1)
+
+
+def test_a_run_leaves_tables_figures_verdicts_and_a_manifest(tmp_path, quiet):
+    tables = _study.run(Coins(), tmp_path, **quiet)
+    written = pd.read_csv(tmp_path / "heads.csv")
+    assert written["coin"].tolist() == [1, 2, 3]
+    assert written["n"].tolist() == [3, 3, 3]
+    pd.testing.assert_frame_equal(written, tables["heads"])
+    shares = [Coins().flip(coin)["heads"][0]["share"] for coin in (1, 2, 3)]
+    assert written["share"].tolist() == pytest.approx(shares, rel=1e-5)
+    assert pd.read_csv(tmp_path / "claims.csv")["claim"].tolist() == ["C99"]
+    assert (tmp_path / "figures" / "heads.png").exists()
+    assert (tmp_path / "runs" / "exact" / "journal.sqlite").exists()
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["complete"]
+    assert manifest["study"] == "coins"
+    assert manifest["options"] == {"seed": 2026, "flips": 100}
+    assert _study.finished(Coins(), tmp_path)
+    assert not _study.finished(Coins(flips=5), tmp_path)
+    read = _study.read_tables(tmp_path)
+    assert set(read) == {"heads", "claims"}
+    assert _study.read_tables(tmp_path / "runs" / "exact") is None
+
+
+def test_a_run_that_broke_off_goes_on_with_its_fits(tmp_path, quiet, monkeypatch):
+    def broken(self, results, measured):
+        raise RuntimeError("tables failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Coins, "tables", broken)
+        with pytest.raises(RuntimeError, match="tables failed"):
+            _study.run(Coins(), tmp_path, **quiet)
+    assert not _study.finished(Coins(), tmp_path)
+    with pytest.raises(FileNotFoundError, match="coins has not ended"):
+        _study.read_tables(tmp_path)
+    with pytest.raises(ValueError, match="holds an unfinished run of coins"):
+        _study.run(Coins(flips=7), tmp_path, **quiet)
+    before = (tmp_path / "runs" / "exact" / "fits.parquet").read_bytes()
+    monkeypatch.setattr(Coins, "flip", lambda self, coin: pytest.fail("flipped again"))
+    _study.run(Coins(), tmp_path, **quiet)
+    assert (tmp_path / "runs" / "exact" / "fits.parquet").read_bytes() == before
+
+
+def test_a_measurement_that_breaks_off_loses_none_that_was_made(tmp_path, quiet, monkeypatch):
+    flip, made = Coins.flip, []
+
+    def once(self, coin):
+        if coin == 2 and made == [1]:
+            raise RuntimeError("a coin rolled away")
+        made.append(coin)
+        return flip(self, coin)
+
+    monkeypatch.setattr(Coins, "flip", once)
+    with pytest.raises(RuntimeError, match="rolled away"):
+        _study.run(Coins(), tmp_path / "broken", **quiet)
+    made.append("again")
+    found = _study.run(Coins(), tmp_path / "broken", **quiet)["heads"]
+    assert made == [1, "again", 2, 3]
+    monkeypatch.undo()
+    whole = _study.run(Coins(), tmp_path / "whole", **quiet)["heads"]
+    pd.testing.assert_frame_equal(found, whole)
+
+
+def test_the_ledger_takes_what_is_finished_and_runs_the_rest(tmp_path, quiet):
+    said = []
+    options = {"where": quiet["where"], "say": said.append}
+    first = ledger([Coins()], tmp_path, **options)
+    assert "coins: tables" in said
+    said.clear()
+    second = ledger([Coins()], tmp_path, **options)
+    assert said == [f"coins: taken from {tmp_path / 'coins'}"]
+    pd.testing.assert_frame_equal(first, second)
+    assert (tmp_path / "claims.md").exists()
+    assert (tmp_path / "claims" / "claims.png").exists()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiercal.studies._worst_case import worst_case
+from hiercal.studies.parameterisation.worst_case import worst_case
 
 
 def test_a_clear_worst_cell_is_estimated_by_all_its_data():

@@ -1,0 +1,388 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hiercal import words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from hiercal.real_data import Fitted
+    from hiercal.runs.result import Result
+
+STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
+CLAIM_STYLES = {
+    "holds": "green",
+    "fails": "bold red",
+    "holds in a regime": "cyan",
+    "undecided": "yellow",
+}
+TAILS = (0.055, 0.945)
+WIDTHS = {"arm": 32, "verdict": 13}
+"""How wide columns are at least."""
+WIDEST = {"verdict": 24, "p (Holm)": 9}
+"""How wide columns are at most, so that the table of the arms fits."""
+LEGEND = (
+    "worst: the quantity with the smallest p. p (Holm): adjusted for all quantities of all arms; "
+    "(eff.): of the ranks among effective draws, where autocorrelation can make the plain p small. "
+    "failed: fits, of all simulations. unmixed, diverged: share of the completed fits whose chains "
+    "do not mix, that have a divergence. ESS < L: largest share, over the quantities, of fits with "
+    "fewer effective draws than the L = {max_rank} that a truth is ranked among."
+)
+FINDS = (
+    "found with probability 0.9: in one quantity alone a shift of {alone}; in all quantities of "
+    "the arm at once {shared}, if they err independently, and something between if they do not."
+)
+SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
+
+
+def console() -> Console:
+    """Standard output, wide enough for the tables where it is not a terminal."""
+    # names come from files and data: brackets and colons in them are no markup
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    terminal = Console(**plain)
+    return terminal if terminal.is_terminal else Console(**plain, width=118)
+
+
+def show_result(result: Result, every: bool = False) -> None:
+    """Print a run's verdicts, what its chains and failed fits warn of, and what it could see."""
+    import pandas as pd
+
+    from hiercal.tables.mixing import MIXING, said
+
+    out = console()
+    path = result.folder / "verdicts.csv"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is not there; the run has not ended: run the same command again to go on"
+        )
+    verdicts = pd.read_csv(path)
+    manifest = result.manifest
+    made_of = manifest["made_of"]
+    shown = made_of.get("tables")
+    if shown is None or shown != made_of.get("records", shown):
+        raise FileNotFoundError(
+            f"{result.folder} has ended before its tables were written; run the same command again "
+            "to go on"
+        )
+    out.print(
+        Text("\n").append(str(manifest["name"]), "bold"),
+        f": {words.count(shown, 'simulation')}, seed {manifest['seed']}, "
+        f"{words.count(len(manifest['arms']), 'arm')}",
+        sep="",
+    )
+    if not manifest["complete"]:
+        out.print(
+            f"A run of {words.count(manifest['simulations'], 'simulation')} has not ended; below "
+            f"are the verdicts on the first {shown}. The same command goes on.",
+            style="yellow",
+        )
+    path = result.folder / MIXING
+    mixed = pd.read_csv(path).set_index("arm") if path.exists() else pd.DataFrame()
+    worst = {
+        str(arm): min(rows["verdict"], key=SEVERITY.index)
+        for arm, rows in verdicts.groupby("arm", sort=False)
+    }
+    out.print(_arm_table(verdicts, mixed, worst))
+    out.print(LEGEND.format(max_rank=manifest["run"]["max_rank"]), markup=False)
+    _show_detectable(out, verdicts)
+    out.print()
+    for arm, row in mixed.iterrows():
+        if warnings := said(row.to_dict()):
+            joined = "; ".join(warnings)
+            so = f"{worst[str(arm)]}{', but' if worst[str(arm)] == 'calibrated' else ';'} {joined}"
+            out.print(Text(f"{arm}: ", "yellow").append(so), soft_wrap=True)
+    _show_errors(out, result)
+    seen = verdicts if every else verdicts[verdicts["verdict"] != "calibrated"]
+    if len(seen):
+        out.print(
+            _quantity_table(seen, "Every quantity" if every else "Not calibrated, by quantity")
+        )
+    bias = result.folder / "bias.csv"
+    if bias.exists():
+        table = pd.read_csv(bias)
+        for _, arms in result.arms.groupby("story", sort=False):
+            own = table[table["arm"].isin(arms["arm"]).to_numpy()]
+            if len(own):
+                out.print(_bias_table(own))
+    family = len(verdicts)
+    not_made = result.folder / "not_made.csv"
+    if not_made.exists():
+        for row in pd.read_csv(not_made).to_dict("records"):
+            out.print(f"{row['name']} could not be made: {row['why']}", markup=False)
+    for sentence in (*manifest["unseen"], *_not_uniform(result.arms)):
+        out.print(sentence, markup=False)
+    out.print(
+        f"Family-wise level 5 % over {family} {'quantity' if family == 1 else 'quantities'} of all "
+        "arms (Holm). 'calibrated' is no "
+        "evidence against: errors smaller than the detectable ones may be there.\n"
+        f"All numbers and figures: {result.folder}"
+    )
+
+
+def _not_uniform(arms: pd.DataFrame) -> list[str]:
+    """What makes ranks miss uniformity by design, a sentence each."""
+    stories = {
+        f"{row['story_name']} with {_values(given)}"
+        for row in arms.to_dict("records")
+        if (given := row["story_options"].get("given"))
+    }
+    assumed = {
+        row["fitter_name"] for row in arms.to_dict("records") if row["fitter_options"].get("assume")
+    }
+    end = "are not uniform even for the exact posterior; compare arms with it (bias.csv) instead."
+    return [
+        *(f"Ranks of {story} given {end}" for story in sorted(stories)),
+        *(
+            f"Ranks of {name} under other assumptions than the story's {end}"
+            for name in sorted(assumed)
+        ),
+    ]
+
+
+def _values(given: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:g}" for name, value in given.items())
+
+
+def _show_errors(out: Console, result: Result) -> None:
+    """The first error of each kind, with how many there are."""
+    from hiercal.runs.result import FITS
+    from hiercal.tables.mixing import errors
+
+    if not (result.folder / FITS).exists():
+        return
+    for row in errors(result.fits).to_dict("records"):
+        out.print(
+            Text(f"{words.count(row['count'], 'fit')} failed: ", "bold red").append(
+                f"{row['error']} ({row['arm']}, simulation {row['simulation']}"
+                f"{', the first' if row['count'] > 1 else ''})",
+                "default not bold",
+            ),
+            soft_wrap=True,
+        )
+
+
+def show_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> bool:
+    """Print what a named study found; return whether any of its claims fails."""
+    out = console()
+    claims = tables.get("claims")
+    if claims is not None:
+        out.print(_claim_table(claims))
+    out.print("Tables: " + ", ".join(f"{n}.csv ({len(t)} rows)" for n, t in sorted(tables.items())))
+    out.print(f"All tables and figures: {folder}")
+    return claims is not None and bool((claims["verdict"] == "fails").any())
+
+
+def show_claims(claims: pd.DataFrame) -> None:
+    """Print the claims ledger."""
+    console().print(_claim_table(claims))
+
+
+def _claim_table(claims: pd.DataFrame) -> Table:
+    table = table_of("Claims", "", "claim", "verdict", "effect (se)", "bound", "of")
+    for row in claims.to_dict("records"):
+        table.add_row(
+            row["claim"],
+            row["says"],
+            Text(row["verdict"], CLAIM_STYLES[row["verdict"]]),
+            f"{row['effect']:.3g} ({row['se']:.2g})" if row["se"] else f"{row['effect']:.4g}",
+            f"{row['bound']:.3g}",
+            row["measure"],
+        )
+    return table
+
+
+def show_fit(fitted: Fitted) -> None:
+    """Print a posterior beside the exact one."""
+    from hiercal.sbc import efficiency
+
+    out = console()
+    fit, exact = fitted.fit, fitted.exact
+    n_chains, n_draws = next(iter(fit.draws.values())).shape[:2]
+    total = n_chains * n_draws
+    out.print(Text("\n").append(fitted.label, "bold"), f": {n_chains} x {n_draws} draws", sep="")
+    if fit.stats:
+        out.print(
+            f"{fit.divergences} of {total} draws diverged; "
+            f"{fit.stats['n_steps'].mean():.1f} leapfrog steps a draw"
+        )
+    columns = ["", "mean", "mcse", "sd", "89 %", "ESS bulk", "tail", "R-hat"]
+    if exact is not None:
+        columns += ["exact mean", "sd", "89 %", "z"]
+    table = table_of(None, *columns, numeric=True)
+    draws = np.stack(list(fitted.quantities.values()), axis=-1)
+    diagnostics = efficiency.diagnostics(draws)
+    infinite: list[str] = []
+    for q, name in enumerate(fitted.quantities):
+        pooled = draws[..., q].ravel()
+        mean, sd = pooled.mean(), pooled.std(ddof=1)
+        mcse = sd / np.sqrt(diagnostics["ess_mean"][q])
+        row = [
+            name,
+            f"{mean:.3f}",
+            f"{mcse:.3f}",
+            f"{sd:.3f}",
+            _interval(np.quantile(pooled, TAILS)),
+            f"{diagnostics['ess_bulk'][q]:.0f}",
+            f"{diagnostics['ess_tail'][q]:.0f}",
+            f"{diagnostics['r_hat'][q]:.3f}",
+        ]
+        if exact is not None and name in exact.names:
+            of_name = exact.mean(name), exact.sd(name), (mean - exact.mean(name)) / mcse
+            shown = zip(of_name, (".3f", ".3f", "+.1f"), strict=True)
+            exact_mean, exact_sd, z = (f"{x:{f}}" if np.isfinite(x) else "–" for x, f in shown)
+            row += [exact_mean, exact_sd, _interval(exact.quantile(name, TAILS)), z]
+            infinite += [name] * (exact_mean == "–")
+        table.add_row(*row)
+    out.print(table)
+    if infinite:
+        out.print(
+            f"–: {', '.join(infinite)} has no finite exact mean, so that of the draws means "
+            "nothing; compare the 89 % intervals.",
+            markup=False,
+        )
+    if exact is not None:
+        out.print(
+            "z: mean minus exact mean, in Monte Carlo standard errors (mcse); beyond 3 is a bias."
+        )
+
+
+def _interval(ends: np.ndarray) -> str:
+    return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str]) -> Table:
+    table = table_of(
+        "Verdicts",
+        "arm",
+        "verdict",
+        "worst",
+        "p (Holm)",
+        "failed",
+        "unmixed",
+        "diverged",
+        "ESS < L",
+        numeric=True,
+        widths=WIDTHS,
+    )
+    for arm, rows in verdicts.groupby("arm", sort=False):
+        quoted = rows.assign(quoted=[_quoted(row) for row in rows.to_dict("records")])
+        known = quoted["quoted"].notna().any()
+        least = quoted.loc[quoted["quoted"].idxmin()] if known else quoted.iloc[0]
+        verdict = worst[str(arm)]
+        row = mixed.loc[arm].to_dict() if arm in mixed.index else {}
+        shown = Text(verdict, STYLES[verdict])
+        if row.get("mixes") == "no" and verdict == "calibrated":
+            shown.append(
+                f", but chains do not mix in {words.percent(row['unmixed'])} of fits", "yellow"
+            )
+        table.add_row(
+            str(arm),
+            shown,
+            least["quantity"],
+            _p_holm(least.to_dict()),
+            f"{least['n_failed']} of {least['n'] + least['n_failed']}",
+            *(words.percent(row.get(name, np.nan)) for name in ("unmixed", "diverged")),
+            words.percent(rows["low_ess"].max()),
+        )
+    return table
+
+
+def _quoted(row: dict[str, Any]) -> float:
+    """The adjusted p-value that counts: of effective ranks where autocorrelation misleads."""
+    return row["p_effective_holm" if _autocorrelated(row) else "p_holm"]
+
+
+def _p_holm(row: dict[str, Any]) -> str:
+    return words.p_value(_quoted(row)) + (" (eff.)" if _autocorrelated(row) else "")
+
+
+def _autocorrelated(row: dict[str, Any]) -> bool:
+    from hiercal.sbc.verdict import MAX_LOW_ESS
+
+    return row["low_ess"] > MAX_LOW_ESS
+
+
+def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
+    """Print the smallest errors that each arm would have shown, once where arms have the same."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm, rows in verdicts[(verdicts["n"] > 0).to_numpy()].groupby("arm", sort=False):
+        alone, shared = (
+            words.detectable(rows[f"{kind}_shift"].max(), rows[f"{kind}_scale"].max())
+            for kind in ("detectable", "shared")
+        )
+        arms.setdefault((alone, shared), []).append(str(arm))
+    for (alone, shared), names in arms.items():
+        who = "All arms" if len(arms) == 1 else ", ".join(names)
+        out.print(f"{who}: {FINDS.format(alone=alone, shared=shared)}", markup=False)
+
+
+def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
+    names = ("arm", "quantity", "verdict", "p ECDF", "p smooth", "p (Holm)", "why")
+    table = table_of(title, *names, widths={"why": 30})
+    for row in verdicts.to_dict("records"):
+        table.add_row(
+            row["arm"],
+            row["quantity"],
+            Text(row["verdict"], STYLES[row["verdict"]]),
+            *(words.p_value(row[p]) for p in ("p_ecdf", "p_smooth")),
+            _p_holm(row),
+            row["reason"],
+        )
+    return table
+
+
+def _bias_table(bias: pd.DataFrame) -> Table:
+    name = bias["quantity"].iloc[0]
+    table = table_of(
+        f"Posterior mean of {name} minus the exact one, by the true {name} (standard error)", "arm"
+    )
+    ranges = list(dict.fromkeys(zip(bias["truth_from"], bias["truth_to"], strict=True)))
+    for i, (low, high) in enumerate(ranges):
+        table.add_column("all" if i == 0 else f"{low:.2g} to {high:.2g}", justify="right")
+    least = bias["se"][bias["se"] > 0].min()
+    digits = 3 if np.isnan(least) else max(3, 1 - int(np.floor(np.log10(least))))
+    for arm, rows in bias.groupby("arm", sort=False):
+        table.add_row(
+            str(arm),
+            *(
+                f"{b:+.{digits}f} ({s:.{digits}f})"
+                for b, s in zip(rows["bias"], rows["se"], strict=True)
+            ),
+        )
+    return table
+
+
+def table_of(
+    title: str | None,
+    *columns: str,
+    numeric: bool = False,
+    widths: Mapping[str, int] | None = None,
+) -> Table:
+    """A table whose columns of words are on the left, and numbers on the right if `numeric`."""
+    from rich.box import SIMPLE_HEAD
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    table.padding = (0, 1, 0, 0)
+    for i, column in enumerate(columns):
+        words = column in ("", "arm", "verdict", "worst", "quantity", "why", "name")
+        table.add_column(
+            column,
+            justify="left" if i == 0 or words or not numeric else "right",
+            overflow="fold",
+            min_width=(widths or {}).get(column),
+            max_width=WIDEST.get(column),
+        )
+    return table

@@ -1,0 +1,1 @@
+"""A run, fitted and kept: from simulation to record, journal and result."""

@@ -1,0 +1,108 @@
+"""Batches: simulations of one arm that are fitted in one task, of about a second each."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hiercal.fitters import Fit
+from hiercal.runs.columns import FitRecord
+from hiercal.runs.fit import fit, prepared, sampler_seed
+from hiercal.runs.record import drawn, record
+from hiercal.runs.run import Arm, Recording
+
+BATCH_SECONDS = 1.0
+FIRST_BATCH, LARGEST_BATCH = 4, 1000
+AT_ONCE = 16
+"""Fits made one after another before they are summarised: either code runs faster when warm."""
+BYTES_AT_ONCE = 64 * 2**20
+"""Draws held at once, unless a single fit has more."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Simulations of one arm that are fitted in one task."""
+
+    arm: int
+    simulations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch: its records, or the error that stopped it."""
+
+    batch: Batch
+    records: list[FitRecord]
+    seconds: float
+    error: str | None = None
+
+
+class Plan:
+    """What is still to be fitted, cut into batches that take about a second each."""
+
+    def __init__(self, missing: list[list[int]]) -> None:
+        self._missing = [deque(ids) for ids in missing]
+        self._seconds_per_fit: dict[int, float] = {}
+
+    def next(self) -> Batch | None:
+        """The next batch, arm by arm, or None."""
+        for arm, ids in enumerate(self._missing):
+            if ids:
+                per_fit = self._seconds_per_fit.get(arm)
+                size = FIRST_BATCH if per_fit is None else int(BATCH_SECONDS / per_fit)
+                size = min(max(size, 1), LARGEST_BATCH, len(ids))
+                return Batch(arm, tuple(ids.popleft() for _ in range(size)))
+        return None
+
+    def observe(self, outcome: Outcome) -> None:
+        """Learn how long a fit of the arm takes."""
+        if outcome.records:
+            new = max(outcome.seconds / len(outcome.records), 1e-6)
+            old = self._seconds_per_fit.get(outcome.batch.arm, new)
+            self._seconds_per_fit[outcome.batch.arm] = (old + new) / 2
+
+    def drop(self, arm: int) -> None:
+        """Leave out the rest of an arm."""
+        self._missing[arm].clear()
+
+
+def fit_batch(
+    arm: Arm, recording: Recording, simulations: Sequence[int]
+) -> tuple[list[FitRecord], float]:
+    """Fit a batch of simulations; return their records and the seconds that they took.
+
+    A fit that raises is recorded as failed. Compilation is not counted in the time.
+    """
+    prepared(arm.story, arm.fitter)
+    start = time.perf_counter()
+    records: list[FitRecord] = []
+    for some in itertools.batched(simulations, _at_once(arm)):
+        records += _fit_some(arm, recording, some)
+    return records, time.perf_counter() - start
+
+
+def _at_once(arm: Arm) -> int:
+    """How many fits are held before they are summarised."""
+    coords = arm.story.coords
+    a_draw = sum(
+        math.prod(len(coords[dim]) for dim in arm.story.dims[name]) for name in arm.parameters
+    )
+    of_one_fit = 8 * a_draw * math.prod(arm.fitter.shape)
+    return max(1, min(AT_ONCE, BYTES_AT_ONCE // of_one_fit))
+
+
+def _fit_some(arm: Arm, recording: Recording, simulations: Sequence[int]) -> list[FitRecord]:
+    """Records of a few simulations; their draws are gone when it returns."""
+    story, fitter, seed = arm.story, arm.fitter, recording.seed
+    each = [drawn(arm, recording, i) for i in simulations]
+    fits = [
+        one
+        if isinstance(one, Fit)
+        else fit(story, fitter, one.data, sampler_seed(seed, story, fitter, i))
+        for i, one in zip(simulations, each, strict=True)
+    ]
+    return [record(arm, recording, *of) for of in zip(simulations, each, fits, strict=True)]

@@ -1,0 +1,149 @@
+"""Runs a run: batches out to workers, outcomes back, records into the journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hiercal.errors import RunError, WorkerDied
+from hiercal.runs.batches import Outcome, Plan
+from hiercal.runs.executors import Here, OnDask, Where
+from hiercal.runs.interrupts import stop_if_asked
+from hiercal.runs.journal import Journal
+from hiercal.runs.kept_draws import NO_DRAWS, draws_kept, funnel_draws
+from hiercal.runs.manifest import JOURNAL, begun, made_of, remove_run, write_manifest
+from hiercal.runs.parquet import write_records
+from hiercal.runs.progress import Progress, Tally, reporter
+from hiercal.runs.record import quantity_names, unseen
+from hiercal.runs.result import Result
+from hiercal.runs.run import Run
+
+OPTIONAL_STOPPING = (
+    "This extends a run whose verdicts may have been looked at. Looking again after each extension "
+    "raises more false alarms than the stated 5 %: with looks at 200, 400, ..., 1000 simulations a "
+    "calibrated quantity is rejected at one of them in 12 % of runs, at a single look in 4 %. Take "
+    "the verdict of a number of simulations that was settled beforehand."
+)
+"""What looking at verdicts and extending a run does; measured by tests/sbc/test_uniformity.py."""
+
+
+def fitted(
+    run: Run,
+    folder: Path,
+    *,
+    where: Where | None = None,
+    progress: bool = True,
+    fresh: bool = False,
+    given: str | os.PathLike[str] | None = None,
+    finish: Callable[[Result], Sequence[str]] = lambda _: (),
+) -> Result:
+    """Fit what is still to be fitted and write the records; safe to interrupt and repeat.
+
+    Parameters
+    ----------
+    run, folder, where, progress, fresh, given
+        As of `hiercal.run`.
+    finish : callable
+        Is given the result before the manifest calls the run complete, and returns what to tell
+        the user.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    JournalError, RunError
+        As of `hiercal.run`.
+    """
+    names = [(arm.label, quantity_names(arm, run.recording)) for arm in run.arms]
+    folder.mkdir(parents=True, exist_ok=True)
+    reports = reporter(progress)
+    blind = unseen(run.arms, run.recording)
+    with Journal(folder / JOURNAL) as journal:
+        if fresh:
+            journal.clear()
+            remove_run(folder)
+        if dropped := journal.claim(run.digest, run.describe(), names):
+            reports.note(f"{dropped} failed fits by earlier code are dropped; none had succeeded.")
+        if _extends(folder, run):
+            reports.note(OPTIONAL_STOPPING)
+        if changed := write_manifest(folder, run, complete=False, given=given, unseen=blind):
+            reports.note(
+                "Machine or versions differ from those that began this run: "
+                f"{', '.join(changed)}. Both are in manifest.json."
+            )
+        _fit_missing(run, journal, where or Where(), reports, folder)
+        made_of(folder, records=None)
+        write_records(folder, journal, run.simulations)
+        made_of(folder, records=run.simulations)
+        for line in finish(Result(folder)):
+            reports.note(line)
+        write_manifest(folder, run, complete=True, given=given, unseen=blind)
+    return Result(folder)
+
+
+def outcomes(run: Run, missing: list[list[int]], executor: Here | OnDask) -> Iterator[Outcome]:
+    """Fit what is missing of each arm, batch by batch, until it is done or the caller stops.
+
+    An arm whose fitter cannot be prepared has one outcome, with the error.
+    """
+    plan = Plan(missing)
+    for outcome in executor.run(run.arms, run.recording, plan):
+        if outcome.error is None:
+            plan.observe(outcome)
+        else:
+            plan.drop(outcome.batch.arm)
+        yield outcome
+
+
+def _extends(folder: Path, run: Run) -> bool:
+    """Whether verdicts on fewer simulations could have been looked at."""
+    if not begun(folder):
+        return False
+    tables = Result(folder).manifest["made_of"].get("tables")
+    return tables is not None and tables < run.simulations
+
+
+def _fit_missing(
+    run: Run, journal: Journal, where: Where, progress: Progress, folder: Path
+) -> None:
+    """Fit what the journal lacks; a RunError at the end for arms that could not be prepared."""
+    arms = run.arms
+    missing = [sorted(set(range(run.simulations)) - journal.done(i)) for i in range(len(arms))]
+    wanted_draws = [
+        (i, data)
+        for i, arm in enumerate(arms)
+        for data in draws_kept(arm, run.seed, run.simulations)
+        if data not in journal.draws_kept(i)
+    ]
+    if not any(missing) and not wanted_draws:
+        return
+    broken: dict[int, str] = {}
+    with progress, where.executor(progress.note) as executor:
+        tallies = [Tally(*journal.tally(i, run.simulations)) for i in range(len(arms))]
+        progress.start([arm.label for arm in arms], tallies, run.simulations)
+        for outcome in outcomes(run, missing, executor):
+            i = outcome.batch.arm
+            if outcome.error is not None:
+                broken[i] = outcome.error
+                continue
+            journal.add(i, outcome.records)
+            stop_if_asked()
+            tallies[i].add(outcome.records)
+            progress.update(i, tallies[i])
+        for i, data in wanted_draws:
+            if i in broken:
+                continue
+            try:
+                arrays = executor.call(funnel_draws, arms[i], run.seed, data)
+            except WorkerDied:
+                arrays = NO_DRAWS
+            journal.keep_draws(i, data, arrays)
+    if broken:
+        raise RunError(
+            "could not prepare\n  "
+            + "\n  ".join(broken.values())
+            + f"\nAll other fits are in {folder}; put this right and run the same command to go on"
+        )

@@ -1,0 +1,121 @@
+"""One simulation and one fit, as anyone may ask for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+
+from hiercal.errors import PreparationError
+from hiercal.fitters import Fit, Fitter
+from hiercal.fitters._fitter import Refit, failed, whole
+from hiercal.runs.run import arm_key, story_key
+from hiercal.runs.streams import digest, stream
+from hiercal.simulators import Simulation, Story
+
+
+def simulate(seed: int, story: Story, simulation: int) -> Simulation:
+    """Simulation number `simulation` of a run with this seed, the same for every fitter.
+
+    Parameters
+    ----------
+    seed : int
+    story : Story
+    simulation : int
+        From 0.
+
+    Returns
+    -------
+    Simulation
+        Its arrays are read-only.
+
+    Examples
+    --------
+    >>> from hiercal import simulate, story
+    >>> sorted(simulate(1, story("eight_schools"), 0).truth)
+    ['mu', 'tau', 'theta']
+    """
+    drawn = story.simulate(stream(seed, "simulate", story_key(story), simulation))
+    for name, value in dict(story.given).items():
+        if drawn.truth[name] != value:
+            raise ValueError(
+                f"{story.name}: {name} is given as {value}, and simulate draws it all the same; "
+                f"let it take self.given_or({name!r}, ...)"
+            )
+    return Simulation(read_only(drawn.truth), read_only(drawn.data))
+
+
+def fit(story: Story, fitter: Fitter, data: Mapping[str, np.ndarray], seed: int) -> Fit:
+    """Fit one data set.
+
+    Parameters
+    ----------
+    story : Story
+    fitter : Fitter
+        Compiled once in a process.
+    data : dict of ndarray
+        As ``story.check`` returns them; the fitter gets them read-only.
+    seed : int
+        Of the sampler.
+
+    Returns
+    -------
+    Fit
+        A failed one, with the reason, if the fitter raises.
+
+    Raises
+    ------
+    PreparationError
+        If the fitter cannot be compiled for the story.
+    """
+    refit = prepared(story, fitter)
+    start = time.perf_counter()
+    try:
+        fitted = whole(fitter, fitter.assumed(story), refit(read_only(data), seed))
+    except Exception as error:
+        # whatever a sampler raises is a result of the run, kept in the journal under the fit
+        return failed(f"fit: {why(error)}", time.perf_counter() - start)
+    return fitted if fitted.error is None else failed(f"fit: {fitted.error}", fitted.seconds)
+
+
+def sampler_seed(seed: int, story: Story, fitter: Fitter, data: int | str) -> int:
+    """Seed of the sampler for one data set, a simulation's number or a name, of a run's arm."""
+    return digest(seed, "fit", arm_key(story, fitter), data) >> 193  # 63 of 256 bits
+
+
+def why(error: Exception) -> str:
+    """The error's type and message in one line."""
+    message = " ".join(str(error).split())
+    if "read-only" in message:
+        message += " (data and draws come read-only: change a copy of the array)"
+    return f"{type(error).__name__}: {message}"
+
+
+def read_only(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Views that cannot be written to: fitters and stories share the arrays that are ranked."""
+    views = {name: np.asarray(values).view() for name, values in arrays.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    return views
+
+
+_preparing = threading.Lock()
+
+
+def prepared(story: Story, fitter: Fitter) -> Refit:
+    """The fitter compiled for a story, once in a process."""
+    with _preparing:  # on a worker with several threads, compile once
+        try:
+            return _prepared(fitter.assumed(story), fitter)
+        except Exception as error:
+            raise PreparationError(
+                f"{story.name}/{fitter.label}: {type(error).__name__}: {error}"
+            ) from error
+
+
+@cache
+def _prepared(story: Story, fitter: Fitter) -> Refit:
+    return fitter.prepare(story)

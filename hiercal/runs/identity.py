@@ -1,0 +1,185 @@
+"""What code and which packages a run or a named study was made by, and what has changed since."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import os
+import platform
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from hiercal.runs.source import HIERCAL, OURS, File, Root, closure, code_of, installed
+from hiercal.runs.user_files import bundle_of, written_in
+
+COMPANIONS = {
+    "arviz": ("arviz-base", "arviz-stats"),
+    "jax": ("jaxlib",),
+    "nutpie": ("llvmlite", "numba"),
+    "pymc": ("pytensor",),
+}
+"""Distributions that compute for another, which is the one that code imports."""
+LIBRARIES = {"jax", "numpyro", "pymc", "pytensor"}
+"""What models of stories are written in: they count where a fitter uses them."""
+RECORDS = ("hiercal.runs.batches", "hiercal.runs.kept_draws")
+"""What makes records, and all that a run keeps of a fit."""
+NOT_OF_FITS = frozenset({"hiercal.plots*", "hiercal.runs.identity"})
+"""These decide when a fit is made, and what is shown of it, never what it gives."""
+NOT_OF_STUDIES = frozenset(
+    {"hiercal.runs.engine", "hiercal.runs.identity", "hiercal.runs.manifest"}
+)
+LONGEST_PATH = 255
+PLUMBING = {"platformdirs", "pyarrow"}
+"""Packages that find or hand over data and compute nothing."""
+
+Code = type | FunctionType
+Identity = dict[str, dict[str, str]]
+"""``code``: hash of each file; ``packages``: version of each distribution."""
+
+
+def of_run(stories: Iterable[Any], fitters: Iterable[Any]) -> Identity:
+    """What the records of stories met by fitters rest on."""
+    told, of_stories = _rests_on(_codes(stories), NOT_OF_FITS)
+    fitted, of_fitters = _rests_on(_codes(fitters), NOT_OF_FITS)
+    kept, of_records = closure([(HIERCAL, name) for name in RECORDS], NOT_OF_FITS)
+    of_fitters = of_fitters.union(*(fitter.requires for fitter in fitters))
+    packages = of_fitters | of_records | (of_stories - (LIBRARIES - of_fitters))
+    return {"code": _named([*told, *fitted, *kept]), "packages": versions_of(packages)}
+
+
+def of_class(cls: type) -> Identity:
+    """What the tables, figures and claims of a named study rest on."""
+    files, packages = _rests_on(cls.__mro__, NOT_OF_STUDIES)
+    return {"code": _named(files), "packages": versions_of(packages)}
+
+
+def changed(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, a line each."""
+    if not stored.get("code"):
+        return ["what code it was made by is not on record"]
+    lines = []
+    for name in dict.fromkeys([*stored["code"], *given["code"]]):
+        before, now = stored["code"].get(name), given["code"].get(name)
+        if before != now:
+            how = "is new" if before is None else "is not used now" if now is None else "changed"
+            lines.append(f"{name} {how}")
+    for name in dict.fromkeys([*stored["packages"], *given["packages"]]):
+        before, now = stored["packages"].get(name), given["packages"].get(name)
+        if before != now:
+            lines.append(f"{name} {before or 'absent'} there, {now or 'absent'} now")
+    return lines
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that hold packages, and of Python."""
+    # the hash of a file is that of its syntax tree, which differs between versions of Python
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
+    computing = set(packages) - PLUMBING
+    holders = {name for package in computing for name in _distributions().get(package, ())}
+    names = sorted(holders.union(*(COMPANIONS.get(name, ()) for name in holders)))
+    return versions | {name: version for name in names if (version := version_of(name))}
+
+
+def version_of(distribution: str) -> str | None:
+    """Version of a distribution, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _codes(items: Iterable[Any]) -> list[Code]:
+    return [code for item in items for code in written_in(item)]
+
+
+def _rests_on(codes: Iterable[Code], leave_out: frozenset[str]) -> tuple[list[File], set[str]]:
+    starts: list[tuple[Root, str]] = []
+    texts: dict[Path, str] = {}
+    files: list[File] = []
+    packages: set[str] = set()
+    for code in dict.fromkeys(codes):
+        top, _, rest = code.__module__.partition(".")
+        home = HIERCAL if top == OURS else installed(top)
+        if top in sys.stdlib_module_names:
+            continue
+        if bundle := bundle_of(code):
+            starts.append((Root(bundle.folder), rest))
+            texts |= bundle.texts
+        elif isinstance(home, Root):
+            starts.append((home, code.__module__))
+        elif home is not None:
+            packages.add(home)
+        elif path := _path(code):
+            starts.append((Root(path.parent), path.stem))
+        else:
+            files.append(_typed(code))
+            values = vars(sys.modules[code.__module__]).values()
+            packages |= {v.__name__.partition(".")[0] for v in values if isinstance(v, ModuleType)}
+    followed, imported = closure(starts, leave_out, texts)
+    return [*files, *followed], packages | imported
+
+
+def _path(code: Code) -> Path | None:
+    """The script that a class or function is in, if it is in one."""
+    file = getattr(sys.modules[code.__module__], "__file__", None)
+    return Path(file).resolve() if file and Path(file).is_file() else None
+
+
+@cache
+def _typed(code: Code) -> File:
+    """What was typed in: its own source, or what never repeats if there is none."""
+    name = f"{code.__qualname__}, typed in"
+    try:
+        text = inspect.cleandoc(inspect.getsource(code))
+    except (OSError, TypeError):
+        text = uuid.uuid4().hex
+    return File(Root(Path(), "typed in"), name, Path(name), text, code_of(text))
+
+
+def _named(files: Iterable[File]) -> dict[str, str]:
+    """Hash of each file: modules of packages by dotted name, a user's by path."""
+    each = list(files)
+    own = [file for file in each if not file.root.package]
+    common = os.path.commonpath({file.root.folder for file in own}) if own else ""
+    data = {path: text for file in own for path, text in named_files(file).items()}
+    return dict(sorted(data.items())) | dict(
+        sorted((_name(file, common), file.code) for file in each)
+    )
+
+
+def named_files(file: File) -> dict[str, str]:
+    """SHA-256 of files that exist under a name written out in a user's source: the data it reads.
+
+    A name that the code puts together is not seen.
+    """
+    names = {
+        node.value
+        for node in ast.walk(ast.parse(file.text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    codes = {}
+    for name in sorted(names):
+        for path in (file.path.parent / name, Path(name)):
+            # an empty name is the folder, and one with a line break or a NUL is no file's
+            if name.isprintable() and len(name) < LONGEST_PATH and path.is_file():
+                codes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                break
+    return {name: code for name, code in codes.items() if not name.endswith(".py")}
+
+
+def _name(file: File, common: str) -> str:
+    if file.root.package:
+        return file.module
+    return file.path.relative_to(common).as_posix()

@@ -1,0 +1,233 @@
+"""The manifest: what a run was, so that anyone can repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hiercal.runs import arms
+from hiercal.runs.identity import COMPANIONS, version_of
+from hiercal.runs.run import Run
+from hiercal.runs.user_files import given_files
+
+JOURNAL, MANIFEST = "journal.sqlite", "manifest.json"
+RUN_FILES = (
+    MANIFEST,
+    "records.parquet",
+    "fits.parquet",
+    "group_ranks.parquet",
+    "draws.npz",
+    *(
+        f"{name}.csv"
+        for name in ("verdicts", "mixing", "coverage", "bias", "strata", "groups", "not_made")
+    ),
+    "sbc.zarr",
+)
+"""What a run writes beside its journal and its figures, which its manifest lists."""
+INSTRUCTIONS = {
+    "avx512": {"avx512f"},
+    "avx2": {"avx2"},
+    "avx": {"avx"},
+    "sse2": {"sse2"},
+    "sve": {"sve"},
+    "neon": {"asimd", "neon"},
+}
+"""Kinds of vector instructions, the widest first, and the flags that tell them."""
+
+
+LONGEST_NAME = 100
+"""Bytes of a label that go into a file's name; most systems take 255 with what is added."""
+
+
+def write_manifest(
+    folder: Path,
+    run: Run,
+    *,
+    complete: bool,
+    given: str | os.PathLike[str] | None = None,
+    unseen: Sequence[str] = (),
+) -> list[str]:
+    """Write ``manifest.json``; return what changed of machine and packages since the run began.
+
+    `unseen` says what its ranks cannot show.
+    """
+    path = folder / MANIFEST
+    current = versions()
+    kept: dict[str, Any] = {"earlier_versions": [], "given": {}, "made_of": {}, "files": []}
+    if path.exists():
+        stored = read_manifest(folder)
+        kept |= {key: stored[key] for key in kept if key in stored}
+        before = stored["versions"]
+        if before != current and before not in kept["earlier_versions"]:
+            kept["earlier_versions"].append(before)
+    began = kept["earlier_versions"][0] if kept["earlier_versions"] else current
+    manifest = {
+        "name": run.name,
+        "digest": run.digest,
+        "seed": run.seed,
+        "simulations": run.simulations,
+        "complete": complete,
+        "arms": arms.table(run),
+        "unseen": list(unseen),
+        "run": run.describe(),
+        "versions": current,
+        "commit": commit(),
+        **kept,
+        "given": given_file(given) | given_files(*run.stories, *run.fitters) or kept["given"],
+    }
+    replace(path, json.dumps(manifest, indent=2) + "\n")
+    return [
+        f"{name} {began.get(name, 'absent')} -> {current.get(name, 'absent')}"
+        for name in dict.fromkeys([*began, *current])
+        if began.get(name) != current.get(name)
+    ]
+
+
+def made_of(folder: Path, files: Sequence[str] = (), **simulations: int | None) -> None:
+    """Note how many simulations the records or the tables are made of, None while they are written.
+
+    Parameters
+    ----------
+    folder : Path
+    files : sequence of str
+        Paths in the folder that were written.
+    simulations
+        ``records``, ``tables`` or both.
+    """
+    manifest = read_manifest(folder)
+    manifest["made_of"] = manifest.get("made_of", {}) | simulations
+    manifest["files"] = sorted({*manifest.get("files", []), *files})
+    replace(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def given_file(path: str | os.PathLike[str] | None) -> dict[str, str]:
+    """SHA-256 of the file that a run or study was read from, by its path as it was given."""
+    if path is None or not Path(path).is_file():
+        return {}
+    return {os.fspath(path): hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+
+
+def remove_run(folder: Path) -> None:
+    """Remove what a run wrote in its folder but its journal, and nothing else."""
+    remove(folder, [*RUN_FILES, *_written(folder)])
+
+
+def _written(folder: Path) -> list[str]:
+    return read_manifest(folder).get("files", []) if (folder / MANIFEST).exists() else []
+
+
+def remove(folder: Path, files: Sequence[str]) -> None:
+    """Remove files and stores of a folder, and folders in it that this leaves empty."""
+    for name in files:
+        path = folder / name
+        if path.suffix == ".zarr":
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for parent in {(folder / name).parent for name in files} - {folder}:
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run's folder; a FileNotFoundError that says so if there is none."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no manifest.json, so it is not the folder of a run; "
+            "give the folder that hiercal run wrote, such as results/eight_schools"
+        )
+    return json.loads(path.read_text())
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The manifest of a run; a ValueError for one of another layout, or that is no run's."""
+    manifest = read_manifest(folder)
+    if "run" not in manifest:
+        raise FileNotFoundError(
+            f"{folder} was written by another version of hiercal, or is not the folder of a run; "
+            "run the same command again, with --fresh"
+        )
+    return manifest
+
+
+def begun(folder: Path) -> bool:
+    """Whether the folder is a run's."""
+    return (folder / MANIFEST).exists()
+
+
+def file_name(label: str) -> str:
+    """A label as the name of a file or of a group in a store: no slash, and not too long.
+
+    Examples
+    --------
+    >>> file_name("eight_schools"), file_name("A/B")
+    ('eight_schools', 'A_B-998d3ed8')
+    """
+    plain = label.replace("/", "_").encode()[:LONGEST_NAME].decode(errors="ignore")
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def versions() -> dict[str, str]:
+    """The machine, Python, and every package that hiercal requires or can use, where installed."""
+    try:
+        required = importlib.metadata.requires("hiercal") or []
+    except importlib.metadata.PackageNotFoundError:
+        required = []
+    direct = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in required}
+    names = direct.union(*(COMPANIONS.get(name, ()) for name in direct))
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        **processor(),
+    } | {name: version for name in sorted(names | {"hiercal"}) if (version := version_of(name))}
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+    """The processor's model, and the widest vector instructions it has, as Linux tells them."""
+    try:
+        lines = [line.partition(":") for line in cpuinfo.read_text().splitlines()]
+    except OSError:
+        lines = []
+    told = {name.strip(): value.strip() for name, _, value in reversed(lines)}
+    model = told.get("model name") or platform.processor() or platform.machine()
+    flags = set(told.get("flags", told.get("Features", "")).split())
+    widest = next((each for each in INSTRUCTIONS if flags & INSTRUCTIONS[each]), "unknown")
+    return {"cpu": model, "instructions": widest}
+
+
+def commit() -> str | None:
+    """Commit of the checkout that hiercal runs from, with ``+`` if it was changed."""
+    here = Path(__file__).parent
+
+    def git(*args: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", here, *args], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        tracked = git("ls-files", __file__)
+        return (
+            git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+            if tracked
+            else None
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None

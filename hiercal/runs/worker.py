@@ -1,0 +1,59 @@
+"""What runs on a Dask worker: its set-up, and arms that travel with their user's files."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from hiercal.runs.run import Arm
+from hiercal.runs.user_files import Bundle, bundles_of, install
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+
+def dask_setup(worker: Worker) -> None:
+    """Leave Ctrl-C to the driver, which stops the workers itself; keep to one core if told to.
+
+    Dask calls it by name in a worker that preloads this module.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.environ.get("HIERCAL_ONE_CORE_EACH") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.name) % len(cores)]})
+
+
+@lru_cache
+def pickled(arm: Arm) -> bytes:
+    """An arm for a worker, with the user's files that its classes come from."""
+    return packed(arm, arm.story, arm.fitter)
+
+
+def packed(item: Any, *made_of: Any) -> bytes:
+    """Something for a worker, with the user's files that the classes of `made_of` come from."""
+    import cloudpickle
+
+    return pickle.dumps((bundles_of(*made_of), cloudpickle.dumps(item)))
+
+
+def on_worker(function: Callable[..., Any], arm: bytes, *args: Any) -> Any:
+    """Call a function of an arm."""
+    return function(_unpacked(arm), *args)
+
+
+def call(function: bytes) -> Any:
+    """Call a function without arguments."""
+    return _unpacked(function)()
+
+
+@lru_cache(maxsize=128)
+def _unpacked(item: bytes) -> Any:
+    files: list[Bundle]
+    files, pickled = pickle.loads(item)
+    for bundle in files:
+        install(bundle)
+    return pickle.loads(pickled)

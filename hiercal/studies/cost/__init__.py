@@ -1,0 +1,1 @@
+"""What a gradient and a trajectory cost."""

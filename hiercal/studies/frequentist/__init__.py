@@ -1,0 +1,1 @@
+"""REML and moment estimates against the hierarchy."""

@@ -1,0 +1,1 @@
+"""The bias that the funnel causes."""

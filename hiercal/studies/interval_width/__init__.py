@@ -1,0 +1,1 @@
+"""How much narrower intervals become."""

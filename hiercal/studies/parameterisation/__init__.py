@@ -1,0 +1,1 @@
+"""Which coding, and where."""

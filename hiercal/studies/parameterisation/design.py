@@ -1,0 +1,3 @@
+"""What the study of parameterisations is designed by."""
+
+CODINGS = ("centred", "noncentred")

@@ -1,0 +1,1 @@
+"""What leave-one-out chooses."""

@@ -1,0 +1,1 @@
+"""Other priors on the between-group scale."""

@@ -1,0 +1,10 @@
+"""Tables of a run: a `hiercal.Result` in, a DataFrame out."""
+
+from hiercal.tables.bias import bias
+from hiercal.tables.coverage import coverage
+from hiercal.tables.groups import groups
+from hiercal.tables.mixing import mixing
+from hiercal.tables.strata import strata
+from hiercal.tables.verdicts import verdicts
+
+__all__ = ["bias", "coverage", "groups", "mixing", "strata", "verdicts"]

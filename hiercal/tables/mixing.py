@@ -1,0 +1,155 @@
+"""The second axis of a run's verdict, and what the run as a whole comes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from hiercal.sbc import mixing as rule
+from hiercal.words import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hiercal.runs.result import Result
+
+CALIBRATED, MISCALIBRATED, NOT_DECIDED = 0, 1, 3
+"""Exit codes of a check."""
+MIXING = "mixing.csv"
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|\b(nan|inf)\b", re.IGNORECASE)
+
+
+def mixing(result: Result) -> pd.DataFrame:
+    """Judge the chains of every arm by the diagnostics of its completed fits.
+
+    Returns
+    -------
+    DataFrame
+        A row per arm: completed fits ``n``; the ``r_hat_limit`` and ``ess_limit`` they were held
+        to; shares of the fits that are ``unmixed``, with ``high_r_hat`` or ``low_ess_tail``; that
+        ``diverged``, and the share of ``divergent_draws``; with ``low_e_bfmi``; that reached the
+        ``deepest_tree`` allowed; whether the arm ``mixes`` (yes, no, unchecked). Fields of
+        `hiercal.sbc.mixing.Mixing`.
+    """
+    import pandas as pd
+
+    fits = result.fits
+    quantities = result.columns("arm", "quantity").groupby("arm", observed=True)["quantity"]
+    numbers = quantities.nunique()
+    rows = []
+    for arm in result.arms.to_dict("records"):
+        own = fits[((fits["arm"] == arm["arm"]) & fits["error"].isna()).to_numpy()]
+        n_quantities = int(numbers[arm["arm"]])
+        if result.summarises_groups:
+            n_quantities += arm["n_groups"]
+        names = ("r_hat_max", "ess_tail_min", "divergences", "e_bfmi", "max_tree_depth")
+        deepest = arm["max_tree_depth"]
+        judged = rule.mixing(
+            {name: own[name].to_numpy(dtype=float) for name in names},
+            arm["chains"],
+            arm["draws"],
+            n_quantities,
+            None if pd.isna(deepest) else int(deepest),
+        )
+        rows.append({"arm": arm["arm"]} | dataclasses.asdict(judged))
+    return pd.DataFrame(rows)
+
+
+def said(row: dict[str, float]) -> list[str]:
+    """What a row of `mixing` warns of, in words; nothing where all is well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hiercal.sbc.mixing import mixing
+    >>> fits = {"r_hat_max": np.full(99, 1.4), "ess_tail_min": np.full(99, 400.0),
+    ...         "divergences": np.zeros(99), "e_bfmi": np.ones(99), "max_tree_depth": np.ones(99)}
+    >>> said(dataclasses.asdict(mixing(fits, 4, 1000, 10)))
+    ['chains do not mix in 100 % of fits (R-hat above 1.05 in 100 %, tail ESS below 400 in 0 %)']
+    """
+    warnings = []
+    if row["mixes"] == "no":
+        warnings.append(
+            f"chains do not mix in {percent(row['unmixed'])} of fits (R-hat above "
+            f"{row['r_hat_limit']:.3g} in {percent(row['high_r_hat'])}, tail ESS below "
+            f"{row['ess_limit']:.0f} in {percent(row['low_ess_tail'])})"
+        )
+    if row["mixes"] == "unchecked" and row["n"]:
+        warnings.append("whether chains mix is unchecked: they have fewer than 4 draws")
+    if row["diverged"] > rule.SHARE:
+        warnings.append(
+            f"{percent(row['diverged'])} of fits diverge ({percent(row['divergent_draws'])} of "
+            "all draws)"
+        )
+    if row["low_e_bfmi"] > rule.SHARE:
+        warnings.append(f"E-BFMI below {rule.E_BFMI:g} in {percent(row['low_e_bfmi'])} of fits")
+    if row["deepest_tree"] > rule.SHARE:
+        warnings.append(f"largest tree depth reached in {percent(row['deepest_tree'])} of fits")
+    return warnings
+
+
+def errors(fits: pd.DataFrame) -> pd.DataFrame:
+    """The first error of each kind: type and message with its numbers left out.
+
+    Parameters
+    ----------
+    fits : DataFrame
+        With ``arm, simulation, error``.
+
+    Returns
+    -------
+    DataFrame
+        ``count, arm, simulation, error``, the most frequent kind first.
+    """
+    import pandas as pd
+
+    failed = fits[fits["error"].notna().to_numpy()]
+    kinds = failed["error"].str.replace(_NUMBER, "#", regex=True)
+    rows = [
+        {"count": len(own), **own.iloc[0][["arm", "simulation", "error"]].to_dict()}
+        for _, own in failed.groupby(kinds.to_numpy(), sort=False)
+    ]
+    table = pd.DataFrame(rows, columns=["count", "arm", "simulation", "error"])
+    return table.sort_values("count", ascending=False, kind="stable", ignore_index=True)
+
+
+def check(result: Result, allow_inconclusive: bool = False) -> int:
+    """The `outcome` of a run by the tables in its folder."""
+    import pandas as pd
+
+    mixed = result.folder / MIXING
+    return outcome(
+        pd.read_csv(result.folder / "verdicts.csv"),
+        pd.read_csv(mixed) if mixed.exists() else pd.DataFrame(),
+        allow_inconclusive,
+    )
+
+
+def outcome(verdicts: pd.DataFrame, mixed: pd.DataFrame, allow_inconclusive: bool = False) -> int:
+    """What a run comes to, as an exit code.
+
+    Parameters
+    ----------
+    verdicts, mixed : DataFrame
+        Tables of the verdicts and of `mixing`.
+    allow_inconclusive : bool
+        Let pass what is not decided, but for an arm without a completed fit.
+
+    Returns
+    -------
+    int
+        1 if any quantity is miscalibrated; else 3 if any is inconclusive, a fit failed, the
+        chains of an arm do not mix or could not be checked, or most of its fits diverge, have too
+        low an E-BFMI or reach the largest tree depth; else 0.
+    """
+    if (verdicts["verdict"] == "miscalibrated").any():
+        return MISCALIBRATED
+    if not len(verdicts) or (verdicts.groupby("arm")["n"].max() == 0).any():
+        return NOT_DECIDED
+    decided = (verdicts["verdict"] == "calibrated").all() and (verdicts["n_failed"] == 0).all()
+    sound = False
+    if len(mixed):
+        warned = mixed[["diverged", "low_e_bfmi", "deepest_tree"]] > rule.MOST
+        sound = (mixed["mixes"] == "yes").all() and not warned.to_numpy().any()
+    return CALIBRATED if (decided and sound) or allow_inconclusive else NOT_DECIDED

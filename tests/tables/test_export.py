@@ -1,0 +1,159 @@
+"""What an export writes: tables, an ArviZ store and figures, each on its own."""
+
+import json
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pytest
+
+from hiercal import Run, fitter, story
+from hiercal.console import show_result
+from hiercal.tables import export, verdicts
+from tests.running import run
+
+FIGURES = ("ranks", "ecdf", "coverage", "recovery", "funnel")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """Two exact arms."""
+    design = Run(
+        stories=[story("eight_schools", sigma=(10.0,) * 4)],
+        fitters=[fitter("exact"), fitter("exact", draws=500)],
+        simulations=60,
+        seed=4,
+        name="small",
+    )
+    return run(design, tmp_path_factory.mktemp("result"), export=True)
+
+
+def pit_values(folder):
+    return az.from_zarr(folder / "sbc.zarr")["prior_sbc"]
+
+
+def test_the_manifest_lists_every_file_and_calls_the_run_complete(result):
+    manifest = json.loads((result.folder / "manifest.json").read_text())
+    assert manifest["complete"]
+    assert manifest["made_of"] == {"records": 60, "tables": 60}
+    assert not (result.folder / "not_made.csv").exists()
+    figures = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "svg", "png")]
+    tables = [f"{name}.csv" for name in ("verdicts", "mixing", "coverage", "bias", "strata")]
+    assert manifest["files"] == sorted([*figures, *tables, "sbc.zarr"])
+    assert all((result.folder / name).exists() for name in manifest["files"])
+
+
+def test_tables_are_written_as_they_are_made(result):
+    stored = pd.read_csv(result.folder / "verdicts.csv")
+    pd.testing.assert_frame_equal(verdicts(result), stored, check_dtype=False)
+    assert list(export.tables(result)) == ["verdicts", "mixing", "coverage", "bias", "strata"]
+
+
+def test_the_store_opens_with_arviz_and_plots(result):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    tree = az.from_zarr(result.folder / "sbc.zarr")
+    pit = tree["prior_sbc"]
+    assert pit["mu"].dims == ("arm", "simulation")
+    assert pit["theta"].sizes["simulation"] == 60
+    for values in pit.data_vars.values():
+        assert ((values > 0) & (values < 1)).all()
+    assert pit.attrs["n_left_out"] == 0
+    plotted = az.plot_ecdf_pit(tree, var_names=["mu", "tau"], sample_dims="simulation")
+    assert len(plotted.viz["figure"].item().axes) >= 4
+    mpl.pyplot.close("all")
+
+
+def test_pit_values_of_an_arm_do_not_depend_on_what_else_is_in_the_run(tmp_path, mocks_file):
+    """Beside another fitter, another story, more quantities, or more simulations."""
+    one, fitted = story(f"{mocks_file}:Revealing"), fitter(f"{mocks_file}:Known", raises=0.2)
+    other = fitter(f"{mocks_file}:Known", always=30)
+    another = story(f"{mocks_file}:Slashed")
+
+    def values(name, **options):
+        design = {"stories": [one], "fitters": [fitted], "simulations": 30, "seed": 2} | options
+        result = run(Run(**design), tmp_path / name)
+        fits = result.fits
+        own = fits[(fits["arm"] == result.manifest["arms"][0]["arm"]) & fits["error"].isna()]
+        tree = export.pit_tree(result)
+        several = len(design["stories"]) > 1
+        pit = tree["revealing/prior_sbc" if several else "prior_sbc"].to_dataset().isel(arm=0)
+        return pit.sel(simulation=own["simulation"].to_numpy()[:20])
+
+    alone = values("alone")
+    assert len(np.unique(alone["x"])) == 20
+    for name, options in {
+        "fitter": {"fitters": [fitted, other]},
+        "story": {"stories": [one, another]},
+        "quantity": {"below": {"x": 1.0}},
+        "more": {"simulations": 50},
+    }.items():
+        beside = values(name, **options)
+        for quantity in ("x", "g", "log_lik"):
+            np.testing.assert_array_equal(alone[quantity], beside[quantity], err_msg=name)
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_failed_fits_count_against_every_arm_of_the_store(mock_run, tmp_path):
+    result = run(mock_run(simulations=80, raises=0.1), tmp_path, export=True)
+    failed = int(result.fits["error"].notna().sum())
+    assert failed > 0
+    pit = pit_values(tmp_path)
+    assert pit.attrs["n_left_out"] == failed
+    assert pit.sizes["simulation"] == 80 - failed
+    assert (verdicts(result)["n_failed"] == failed).all()
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_an_arm_without_a_fit_is_inconclusive_and_draws_still(mock_run, tmp_path):
+    result = run(mock_run(simulations=30, raises=1.0), tmp_path, export=True)
+    assert set(verdicts(result)["verdict"]) == {"inconclusive"}
+    assert (tmp_path / "figures" / "ranks.png").exists()
+    assert pit_values(tmp_path).attrs["arms_left_out"] == ["revealing/known"]
+
+
+@pytest.mark.usefixtures("unrendered")
+@pytest.mark.parametrize("groups", ["each", "summary"])
+@pytest.mark.parametrize("others", [(), ("D",)], ids=["one story", "two stories"])
+def test_a_slash_in_a_name_divides_nothing(others, groups, tmp_path, mocks_file, capsys):
+    """Planted: a story and a group that are called A/B."""
+    stories = [story(f"{mocks_file}:Slashed", u=u) for u in ("C", *others)]
+    design = Run(
+        stories=stories, fitters=[fitter(f"{mocks_file}:Known")], simulations=10, groups=groups
+    )
+    result = run(design, tmp_path, export=True)
+    assert not (tmp_path / "not_made.csv").exists()
+    labels = ["A/B[u=C]", "A/B[u=D]"] if others else ["A/B"]
+    assert result.arms["story"].tolist() == labels
+    assert result.arms["fitter"].tolist() == ["known"] * len(labels)
+    assert len(list((tmp_path / "figures").glob("ranks*.png"))) == len(labels)
+    assert verdicts(result)["arm"].unique().tolist() == [f"{label}/known" for label in labels]
+    show_result(result, every=True)
+    shown = "".join(capsys.readouterr().out.split())
+    effects = ["g[A/B]", "g[A/C]"] if groups == "each" else ["g[mean]", "g[min]", "g[max]"]
+    for name in (*(f"{label}/known" for label in labels), *effects):
+        assert name in shown
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_cannot_be_made_is_said_and_costs_no_other(tmp_path, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("planted\nhere")
+
+    monkeypatch.setattr(export, "coverage", broken)
+    monkeypatch.setattr("hiercal.plots.recovery", broken)
+    monkeypatch.setattr(export, "pit_tree", broken)
+    (tmp_path / "coverage.csv").write_text("of another time")
+    design = Run(stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=10)
+    result = run(design, tmp_path, export=True)
+    table = pd.read_csv(tmp_path / "not_made.csv")
+    assert table["name"].tolist() == ["coverage.csv", "sbc.zarr", "figures/recovery"]
+    assert (table["why"] == "ZeroDivisionError: planted here").all()
+    assert not (tmp_path / "coverage.csv").exists()
+    assert (tmp_path / "verdicts.csv").exists()
+    assert (tmp_path / "figures" / "ecdf.png").exists()
+    monkeypatch.undo()
+    assert export.export(result) == []
+    assert not (tmp_path / "not_made.csv").exists()
+    assert (tmp_path / "figures" / "recovery.png").exists()

@@ -1,0 +1,44 @@
+"""The documentation: its tables are the code's, and its links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiercal.runs import arms
+from hiercal.runs.columns import QUANTITY, FitRecord
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("records", QUANTITY), ("fits", FitRecord.scalars()), ("arms", arms.COLUMNS)],
+)
+def test_columns_are_those_of_the_code(name, columns):
+    text = (ROOT / "docs" / "files.md").read_text()
+    table = text.partition(f"<!-- columns: {name} -->")[2].partition("<!-- end -->")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
+    assert dict(rows) == columns
+    assert [column for column, _ in rows] == list(columns)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_is_short_and_its_story_runs(tmp_path):
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 120
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    command = [sys.executable, "mine.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.count("schools/fit") == 9
+    assert set(re.findall(r"\w*calibrated", done.stdout)) == {"calibrated"}
