@@ -12,7 +12,14 @@ from hiercal.runs.executors import Here, OnDask, Where
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.journal import Journal
 from hiercal.runs.kept_draws import NO_DRAWS, draws_kept, funnel_draws
-from hiercal.runs.manifest import JOURNAL, begun, made_of, remove_run, write_manifest
+from hiercal.runs.manifest import (
+    JOURNAL,
+    begun,
+    made_of,
+    read_manifest,
+    remove_run,
+    write_manifest,
+)
 from hiercal.runs.parquet import write_records
 from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import quantity_names, unseen
@@ -102,7 +109,7 @@ def _extends(folder: Path, run: Run) -> bool:
     """Whether verdicts on fewer simulations could have been looked at."""
     if not begun(folder):
         return False
-    tables = Result(folder).manifest["made_of"].get("tables")
+    tables = read_manifest(folder).get("made_of", {}).get("tables")
     return tables is not None and tables < run.simulations
 
 

@@ -360,7 +360,10 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
         If the study has not ended.
     """
     path = folder / MANIFEST
-    if not path.exists() or "study" not in (manifest := json.loads(path.read_text())):
+    # that of a run has no such key, or in earlier layouts no name under it
+    if not path.exists() or not isinstance(
+        (manifest := json.loads(path.read_text())).get("study"), str
+    ):
         return None
     if not manifest["complete"]:
         raise FileNotFoundError(

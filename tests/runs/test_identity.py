@@ -263,6 +263,18 @@ def test_an_extension_says_what_looking_does(folder, capsys):
     assert "12 % with five looks" in " ".join(invoke("run", "--help").output.split())
 
 
+def test_a_manifest_of_an_earlier_layout_is_told_and_is_no_obstacle(folder):
+    """As in a checkout, where tables and manifests are committed, and journals are not."""
+    out = folder / "out"
+    out.mkdir()
+    old = {"name": "run", "complete": True, "arms": ["a/b"], "roles": {}, "study": {}}
+    (out / "manifest.json").write_text(json.dumps(old | {"versions": {"python": "3.12"}}))
+    shown = invoke("show", str(out))
+    assert shown.exit_code == 2
+    assert "another version of hiercal" in shown.output
+    assert len(run(design(folder, 5), out).fits) == 5
+
+
 def test_another_processor_is_noted_and_both_are_kept(folder, capsys, monkeypatch):
     out = folder / "out"
     run(design(folder, 5), out)
