@@ -5,10 +5,13 @@ import pytest
 
 from hiercal.exact.normal_normal_sets import NormalNormalSets
 from hiercal.exact.shrinkage_rules import (
+    bayes_name,
     empirical_bayes,
     pooled_mean,
+    rules,
     sure,
 )
+from hiercal.exact.stein_risk import TrueEffects
 from hiercal.simulators.eight_schools import (
     RUBIN_EFFECTS,
     RUBIN_STANDARD_ERRORS,
@@ -58,3 +61,17 @@ def test_empirical_bayes_pools_completely_where_reml_is_zero():
     assert empirical_bayes(RUBIN, SIGMA) == pytest.approx(
         np.broadcast_to(pooled_mean(RUBIN, SIGMA), (1, 8))
     )
+
+
+@pytest.mark.parametrize("distance", [20.0, 50.0])
+def test_bayes_of_a_group_far_from_all_others_is_the_storys_exact_posterior(distance):
+    (bayes,) = (rule for rule in rules() if rule.name == bayes_name(10.0))
+    centre = np.zeros(8)
+    centre[-1] = distance * SIGMA[-1]
+    truth = TrueEffects(SIGMA, centre)
+    _, y = truth.simulate(3, np.random.default_rng(4))
+    story = EightSchools()
+    for own, estimates in zip(y, bayes.estimate(y, truth), strict=True):
+        exact = story.exact({"y": own})
+        means = [exact.mean(name) for name in story.labels("theta")]
+        assert estimates == pytest.approx(means, abs=1e-6)
