@@ -248,8 +248,12 @@ def run(
         replace(folder / name, text)
         files.append(name)
     say(f"{study.name}: figures")
-    for name, figure in study.figures(tables).items():
-        files += [f"figures/{path.name}" for path in save(figure, folder / "figures", name)]
+    try:
+        for name, figure in study.figures(tables).items():
+            files += [f"figures/{path.name}" for path in save(figure, folder / "figures", name)]
+    except Exception as error:
+        # the runs have cost hours: a figure that cannot be drawn costs no table and no claim
+        say(f"{study.name}: figures could not all be made: {type(error).__name__}: {error}")
     note(complete=True, files=files)
     return tables
 

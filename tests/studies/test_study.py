@@ -155,6 +155,18 @@ def test_a_measurement_that_breaks_off_loses_none_that_was_made(tmp_path, quiet,
     pd.testing.assert_frame_equal(found, whole)
 
 
+def test_a_figure_that_cannot_be_drawn_costs_no_table_and_is_said(tmp_path, quiet, monkeypatch):
+    def broken(self, tables):
+        raise ValueError("got no rows")
+
+    monkeypatch.setattr(Coins, "figures", broken)
+    said = []
+    tables = _study.run(Coins(), tmp_path, **(quiet | {"say": said.append}))
+    assert "coins: figures could not all be made: ValueError: got no rows" in said
+    assert set(tables) == {"heads", "claims"}
+    assert _study.finished(Coins(), tmp_path)
+
+
 def test_the_ledger_takes_what_is_finished_and_runs_the_rest(tmp_path, quiet):
     said = []
     options = {"where": quiet["where"], "say": said.append}
