@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hiercal.catalogue import fitter as fitter
     from hiercal.catalogue import story as story
     from hiercal.catalogue import study as study
+    from hiercal.checking import check as check
     from hiercal.exact.posterior import Posterior as Posterior
     from hiercal.fitters import Fit as Fit
     from hiercal.fitters import Fitter as Fitter
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from hiercal.simulators import Story as Story
     from hiercal.studies import Study as Study
     from hiercal.tables.export import run as run
+    from hiercal.user_models.bambi import from_bambi as from_bambi
+    from hiercal.user_models.functions import from_functions as from_functions
+    from hiercal.user_models.numpyro import from_numpyro as from_numpyro
+    from hiercal.user_models.pymc import from_pymc as from_pymc
 
 _HOMES = {
     "Fit": "hiercal.fitters",
@@ -34,8 +39,13 @@ _HOMES = {
     "Story": "hiercal.simulators",
     "Study": "hiercal.studies",
     "Where": "hiercal.runs.executors",
+    "check": "hiercal.checking",
     "fit": "hiercal.runs.fit",
     "fitter": "hiercal.catalogue",
+    "from_bambi": "hiercal.user_models.bambi",
+    "from_functions": "hiercal.user_models.functions",
+    "from_numpyro": "hiercal.user_models.numpyro",
+    "from_pymc": "hiercal.user_models.pymc",
     "run": "hiercal.tables.export",
     "simulate": "hiercal.runs.fit",
     "story": "hiercal.catalogue",
@@ -53,8 +63,13 @@ __all__ = [
     "Story",
     "Study",
     "Where",
+    "check",
     "fit",
     "fitter",
+    "from_bambi",
+    "from_functions",
+    "from_numpyro",
+    "from_pymc",
     "run",
     "simulate",
     "story",

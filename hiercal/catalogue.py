@@ -17,10 +17,15 @@ from hiercal.fitters import Fitter
 from hiercal.fitters._function import FunctionFitter
 from hiercal.runs import user_files
 from hiercal.simulators import Story
+from hiercal.simulators._capabilities import NumPyroModel, PyMCModel
 from hiercal.studies import Study
+from hiercal.user_models._of import is_model, story_of
+from hiercal.user_models.functions import FunctionStory
 
 ROOMS = {"stories": "simulators", "fitters": "fitters", "studies": "studies"}
 """Kind of thing and the subpackage that holds it."""
+_SAMPLED = {"numpyro": NumPyroModel, "pymc": PyMCModel}
+"""Fitters that need nothing but a model, and the capability that is one."""
 SINGULAR = {"stories": "story", "fitters": "fitter", "studies": "study"}
 
 
@@ -46,7 +51,10 @@ def _home(kind: str, name: str) -> str:
 
 def story_class(name: str) -> type[Story]:
     """The class of a story."""
-    return _class("stories", Story, name)
+    cls = _find("stories", Story, name)
+    if not isinstance(cls, type):
+        raise UnknownName(f"{name} is a model; give file.py:Class")
+    return cls
 
 
 def fitter_class(name: str) -> type[Fitter]:
@@ -60,21 +68,31 @@ def study_class(name: str) -> type[Study]:
     return _class("studies", Study, name)
 
 
+def is_study(reference: str) -> bool:
+    """Whether a name, or a ``file.py:attribute``, is a study's."""
+    if ":" not in reference:
+        return reference in names("studies")
+    found = _found(reference)
+    return inspect.isclass(found) and issubclass(found, Study)
+
+
 def story(name: str, **options: Any) -> Story:
     """Make a story.
 
     Parameters
     ----------
     name : str
-        A name of ``hiercal list stories``, or ``file.py:Class`` for a story of your own. The file
-        is read anew if it, or one beside it that it imports, has changed.
+        A name of ``hiercal list stories``, ``file.py:Class`` for a story of your own, or
+        ``file.py:model`` for a model of PyMC, NumPyro or Bambi. The file is read anew if it, or
+        one beside it that it imports, has changed.
     options
-        The story's fields.
+        The story's fields; none of a model.
 
     Raises
     ------
     ValueError
-        On an unknown name or option, or a bad value; the message names the nearest valid one.
+        On an unknown name or option, or a bad value; the message names the nearest valid one. Of a
+        model that cannot be checked, a `ModelRefused`.
 
     Examples
     --------
@@ -82,7 +100,33 @@ def story(name: str, **options: Any) -> Story:
     >>> story("eight_schools", tau_scale=5).tau_scale
     5.0
     """
-    return _build(story_class(name), name, options)
+    found = _find("stories", Story, name)
+    if isinstance(found, type):
+        return _build(found, name, options)
+    if options:
+        raise UnknownName(f"{name} is a model, which has no options; got {', '.join(options)}")
+    return model(name)
+
+
+def model(reference: str, library: str = "") -> Story:
+    """The story of a model in a file.
+
+    Parameters
+    ----------
+    reference : str
+        ``file.py:model``; a model called ``model`` goes by the name of its file.
+    library : {"", "pymc", "numpyro", "bambi"}
+        What it has to be written in.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or if it cannot be checked.
+    """
+    found = _find("stories", Story, reference)
+    path, _, attribute = reference.rpartition(":")
+    name = Path(path).stem if attribute == "model" else attribute
+    return story_of(found, name=name, module=_loaded(reference).__name__, library=library)
 
 
 def fitter(name: str | Callable[..., Any], **options: Any) -> Fitter:
@@ -114,6 +158,28 @@ def fitter(name: str | Callable[..., Any], **options: Any) -> Fitter:
     if isinstance(code, type) and issubclass(code, Fitter):
         return _build(code, str(name), options)
     return _build(FunctionFitter, getattr(code, "__name__", str(name)), options, function=code)
+
+
+def usual_fitters(story: Story) -> list[Fitter]:
+    """What a story is fitted by where nobody says: the samplers of its libraries, in every model.
+
+    Raises
+    ------
+    ValueError
+        If nothing of the catalogue can fit it.
+    """
+    if isinstance(story, FunctionStory):
+        return [FunctionFitter(function=story.fit)]
+    usual = getattr(story, "usual_models", None) or [
+        model for model in ("centred", "noncentred") if model in story.models
+    ]
+    libraries = [name for name, needs in _SAMPLED.items() if isinstance(story, needs)]
+    if not libraries:
+        raise ValueError(
+            f"story {story.name} has neither a PyMC model nor a NumPyro model; say what fits it: "
+            "fitters=[...]"
+        )
+    return [fitter(name, model=model) for name in libraries for model in usual]
 
 
 def study(name: str, *, quick: bool = False, **options: Any) -> Study:
@@ -156,8 +222,8 @@ def _class[T](kind: str, base: type[T], name: str) -> type[T]:
     return cls
 
 
-def _find[T](kind: str, base: type[T], name: str) -> type[T] | FunctionType:
-    """The class of a name; or, among fitters, a function of a user's file."""
+def _find[T](kind: str, base: type[T], name: str) -> type[T] | Any:
+    """The class of a name; of a user's file a function among fitters, and a model among stories."""
     if ":" in name:
         return _from_file(kind, base, name)
     classes = [
@@ -171,28 +237,42 @@ def _find[T](kind: str, base: type[T], name: str) -> type[T] | FunctionType:
     return cls
 
 
-def _from_file[T](kind: str, base: type[T], reference: str) -> type[T] | FunctionType:
-    path_text, _, attribute = reference.rpartition(":")
-    path = Path(path_text)
+def _found(reference: str) -> Any:
+    """What a ``file.py:attribute`` is, or None."""
+    path, _, attribute = reference.rpartition(":")
+    return getattr(_loaded(reference), attribute, None) if path else None
+
+
+def _loaded(reference: str) -> ModuleType:
+    """The module of a ``file.py:attribute``, or an `UnknownName`."""
+    path = Path(reference.rpartition(":")[0])
     if not path.is_file():
         raise UnknownName(
-            f"{reference!r}: there is no file {path_text!r}; give file.py:Class, or one of "
-            f"{', '.join(names(kind))}"
+            f"{reference!r}: there is no file {str(path)!r}; give file.py:name, or a name of "
+            "hiercal list"
         )
     try:
-        loaded = user_files.load(path)
+        return user_files.load(path)
     except SyntaxError as error:
-        raise UnknownName(f"{path_text} is not Python: {error}") from None
+        raise UnknownName(f"{path} is not Python: {error}") from None
+
+
+def _from_file[T](kind: str, base: type[T], reference: str) -> type[T] | Any:
+    path_text, _, attribute = reference.rpartition(":")
+    loaded = _loaded(reference)
 
     def fits(value: Any) -> bool:
         if kind == "fitters" and isinstance(value, FunctionType):
             return value.__module__ == loaded.__name__
+        if kind == "stories" and is_model(value):
+            return True
         return inspect.isclass(value) and issubclass(value, base)
 
     code = getattr(loaded, attribute, None)
     if code is None or not fits(code):
         valid = [name for name, value in vars(loaded).items() if fits(value)]
-        raise UnknownName(unknown(f"{base.__name__} in {path_text}", attribute, valid))
+        what = "model or story" if kind == "stories" else base.__name__
+        raise UnknownName(unknown(f"{what} in {path_text}", attribute, valid))
     return code
 
 

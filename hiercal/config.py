@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hiercal import catalogue
 from hiercal.errors import ConfigError
+from hiercal.fitters import Fitter
 from hiercal.runs.run import Run
+from hiercal.simulators import Story
 from hiercal.studies import Study
+from hiercal.user_models._of import LIBRARIES
 
 
 class Item(BaseModel):
@@ -24,13 +27,34 @@ class Item(BaseModel):
     name: str
 
 
+class StoryItem(BaseModel):
+    """A story by its name, or by the model in a file that it is made of."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = ""
+    pymc: str = ""
+    numpyro: str = ""
+    bambi: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> StoryItem:
+        given = [key for key in ("name", *LIBRARIES) if getattr(self, key)]
+        if len(given) != 1:
+            raise ValueError(
+                f"a story has {', '.join(given) or 'no name'}; give one of name, "
+                f"{', '.join(LIBRARIES)}"
+            )
+        return self
+
+
 class RunConfig(BaseModel):
     """What a run's file may say; see `hiercal.Run` for the meaning."""
 
     model_config = ConfigDict(extra="forbid")
 
-    stories: list[Item]
-    fitters: list[Item]
+    stories: list[StoryItem]
+    fitters: list[Item] | None = None
     name: str | None = None
     simulations: int = 200
     seed: int = 0
@@ -61,8 +85,10 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
         If the file is missing, is not TOML, or says something that cannot be run.
     """
     changes = {key: value for key, value in overrides.items() if value is not None}
-    if str(path) in catalogue.names("studies") or ".py:" in str(path):
+    if str(path) in catalogue.names("studies"):
         return _study_of(str(path), str(path), quick, changes)
+    if ".py:" in str(path):
+        return _of_file(str(path), quick, changes)
     path = Path(path)
     if not path.suffix and not path.exists():
         names = catalogue.names("studies")
@@ -88,6 +114,20 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
         raise ConfigError(f"{path}: {error}") from None
 
 
+def _of_file(reference: str, quick: bool, options: dict[str, Any]) -> Run | Study:
+    """A study of the user's own, or a run of their model."""
+    try:
+        if catalogue.is_study(reference):
+            return _study_of(reference, reference, quick, options)
+        if quick:
+            raise ConfigError(f"{reference}: --quick is of named studies; give --simulations")
+        story = catalogue.story(reference)
+        fitters = tuple(catalogue.usual_fitters(story))
+        return Run(stories=(story,), fitters=fitters, name=story.name, **options)
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
+        raise ConfigError(str(error)) from None
+
+
 def _study_of(where: str, name: str, quick: bool, options: dict[str, Any]) -> Study:
     try:
         return catalogue.study(name, quick=quick, **options)
@@ -99,8 +139,8 @@ def _run(config: RunConfig, path: Path) -> Run:
     def made[T](make: Callable[..., T], items: list[Item]) -> list[T]:
         return [make(_from(path.parent, item.name), **(item.model_extra or {})) for item in items]
 
-    stories = made(catalogue.story, config.stories)
-    fitters = made(catalogue.fitter, config.fitters)
+    stories = [_story(item, path.parent) for item in config.stories]
+    fitters = _usual(stories) if config.fitters is None else made(catalogue.fitter, config.fitters)
     return Run(
         stories=tuple(stories),
         fitters=tuple(fitters),
@@ -112,6 +152,29 @@ def _run(config: RunConfig, path: Path) -> Run:
         groups=config.groups,
         below=config.below,
     )
+
+
+def _story(item: StoryItem, folder: Path) -> Story:
+    """The story of an item, made of a model where it names one."""
+    options = item.model_extra or {}
+    for library in LIBRARIES:
+        if reference := getattr(item, library):
+            if options:
+                raise ValueError(f"{reference} is a model, which has no options; got "
+                                 f"{', '.join(options)}")  # fmt: skip
+            return catalogue.model(_from(folder, reference), library)
+    return catalogue.story(_from(folder, item.name), **options)
+
+
+def _usual(stories: list[Story]) -> list[Fitter]:
+    """The usual fitters of all stories; a ValueError where they are not the same."""
+    each = [catalogue.usual_fitters(story) for story in stories]
+    if any(fitters != each[0] for fitters in each):
+        raise ValueError(
+            "fitters is missing, and the stories have different usual ones; give fitters, or a "
+            "file for each story"
+        )
+    return each[0]
 
 
 def _from(folder: Path, name: Any) -> Any:

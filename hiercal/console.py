@@ -120,7 +120,8 @@ def show_result(result: Result, every: bool = False) -> None:
     if not_made.exists():
         for row in pd.read_csv(not_made).to_dict("records"):
             out.print(f"{row['name']} could not be made: {row['why']}", markup=False)
-    for sentence in (*manifest["unseen"], *_not_uniform(result.arms)):
+    notes = (*manifest.get("notes", ()), *manifest["unseen"])  # older runs have no notes
+    for sentence in (*notes, *_not_uniform(result.arms)):
         out.print(sentence, markup=False)
     out.print(
         f"Family-wise level 5 % over {family} {'quantity' if family == 1 else 'quantities'} of all "

@@ -11,6 +11,10 @@ class ConfigError(ValueError):
     """A configuration that cannot be run; the message names each key that is wrong."""
 
 
+class ModelRefused(ValueError):
+    """A user's model that cannot be checked as it is; the message names variable and remedy."""
+
+
 class JournalError(Exception):
     """The journal of a run cannot be used; the message says why and what to do."""
 

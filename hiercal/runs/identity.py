@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from hiercal.runs.source import HIERCAL, OURS, File, Root, closure, code_of, installed
-from hiercal.runs.user_files import bundle_of, written_in
+from hiercal.runs.user_files import Code, bundle_of, module_of, written_in
 
 COMPANIONS = {
     "arviz": ("arviz-base", "arviz-stats"),
@@ -39,7 +39,6 @@ LONGEST_PATH = 255
 PLUMBING = {"platformdirs", "pyarrow"}
 """Packages that find or hand over data and compute nothing."""
 
-Code = type | FunctionType
 Identity = dict[str, dict[str, str]]
 """``code``: hash of each file; ``packages``: version of each distribution."""
 
@@ -110,7 +109,8 @@ def _rests_on(codes: Iterable[Code], leave_out: frozenset[str]) -> tuple[list[Fi
     files: list[File] = []
     packages: set[str] = set()
     for code in dict.fromkeys(codes):
-        top, _, rest = code.__module__.partition(".")
+        name = module_of(code)
+        top, _, rest = name.partition(".")
         home = HIERCAL if top == OURS else installed(top)
         if top in sys.stdlib_module_names:
             continue
@@ -118,14 +118,14 @@ def _rests_on(codes: Iterable[Code], leave_out: frozenset[str]) -> tuple[list[Fi
             starts.append((Root(bundle.folder), rest))
             texts |= bundle.texts
         elif isinstance(home, Root):
-            starts.append((home, code.__module__))
+            starts.append((home, name))
         elif home is not None:
             packages.add(home)
         elif path := _path(code):
             starts.append((Root(path.parent), path.stem))
         else:
             files.append(_typed(code))
-            values = vars(sys.modules[code.__module__]).values()
+            values = vars(sys.modules[name]).values()
             packages |= {v.__name__.partition(".")[0] for v in values if isinstance(v, ModuleType)}
     followed, imported = closure(starts, leave_out, texts)
     return [*files, *followed], packages | imported
@@ -133,14 +133,14 @@ def _rests_on(codes: Iterable[Code], leave_out: frozenset[str]) -> tuple[list[Fi
 
 def _path(code: Code) -> Path | None:
     """The script that a class or function is in, if it is in one."""
-    file = getattr(sys.modules[code.__module__], "__file__", None)
+    file = getattr(sys.modules[module_of(code)], "__file__", None)
     return Path(file).resolve() if file and Path(file).is_file() else None
 
 
 @cache
 def _typed(code: Code) -> File:
     """What was typed in: its own source, or what never repeats if there is none."""
-    name = f"{code.__qualname__}, typed in"
+    name = f"{getattr(code, '__qualname__', code.__name__)}, typed in"
     try:
         text = inspect.cleandoc(inspect.getsource(code))
     except (OSError, TypeError):

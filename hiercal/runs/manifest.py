@@ -77,6 +77,7 @@ def write_manifest(
         "simulations": run.simulations,
         "complete": complete,
         "arms": arms.table(run),
+        "notes": [f"{story.name}: {note}." for story in run.stories for note in story.notes],
         "unseen": list(unseen),
         "run": run.describe(),
         "versions": current,

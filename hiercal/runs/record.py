@@ -47,13 +47,14 @@ def unseen(arms: Sequence[Arm], recording: Recording) -> list[str]:
     """What the ranks cannot show for want of a quantity, a sentence each."""
     sentences = []
     for arm in arms:
-        if "log_prior" not in quantity_names(arm, recording):
+        names = quantity_names(arm, recording)
+        if "log_prior" not in names:
             sentences.append(
                 f"{arm.label} ranks no log prior: draws whose correlation between parameters is "
                 "lost would pass. Give its story a log_prior, and its fits all parameters of one "
                 "of its models."
             )
-        if not isinstance(arm.story, LogLikelihood):
+        if not isinstance(arm.story, LogLikelihood) and "log_lik" not in names:
             sentences.append(
                 f"{arm.label} ranks no log likelihood: draws that leave part of the data unused "
                 "may pass. Give its story a log_likelihood."

@@ -237,8 +237,9 @@ def _described(item: Story | Fitter) -> dict[str, Any]:
 
 
 def options_of(item: Any) -> dict[str, Any]:
-    """Fields of a story or fitter by name, but those that are functions."""
-    options = dataclasses.asdict(item)
+    """Fields of a story or fitter by name, but functions and those that tell no two apart."""
+    told = [f.name for f in dataclasses.fields(item) if f.compare]
+    options = {name: getattr(item, name) for name in told}
     return {name: value for name, value in options.items() if not inspect.isfunction(value)}
 
 

@@ -82,15 +82,27 @@ def install(bundle: Bundle) -> None:
         _bundles[bundle.package] = bundle
 
 
-def written_in(item: object) -> list[type | FunctionType]:
-    """What says what an object does: its classes, and the functions among its fields."""
-    held = vars(item).values() if dataclasses.is_dataclass(item) else ()
-    return [*type(item).__mro__, *(value for value in held if isinstance(value, FunctionType))]
+Code = type | FunctionType | ModuleType
+"""What has source: a class, a function or a whole file."""
 
 
-def bundle_of(code: type | FunctionType) -> Bundle | None:
-    """The files that a class or function comes from, if it comes from a user's file."""
-    return _bundles.get(code.__module__.partition(".")[0])
+def written_in(item: object) -> list[Code]:
+    """What says what an object does: its classes, the functions among its fields, its file."""
+    told = dataclasses.fields(item) if dataclasses.is_dataclass(item) else ()
+    held = [getattr(item, field.name) for field in told if field.compare]
+    functions = [value for value in held if isinstance(value, FunctionType)]
+    read_from = sys.modules.get(getattr(item, "module", ""))
+    return [*type(item).__mro__, *functions, *([read_from] if read_from else [])]
+
+
+def module_of(code: Code) -> str:
+    """The name of the module that code is in."""
+    return code.__name__ if isinstance(code, ModuleType) else code.__module__
+
+
+def bundle_of(code: Code) -> Bundle | None:
+    """The files that code comes from, if it comes from a user's file."""
+    return _bundles.get(module_of(code).partition(".")[0])
 
 
 def bundles_of(*items: object) -> list[Bundle]:
@@ -109,7 +121,7 @@ def given_files(*items: object) -> dict[str, str]:
     hashes = {}
     for code in (code for item in items for code in written_in(item)):
         if bundle := bundle_of(code):
-            module = code.__module__.partition(".")[2]
+            module = module_of(code).partition(".")[2]
             hashes |= dict([bundle.given[module]] if module in bundle.given else [])
     return hashes
 

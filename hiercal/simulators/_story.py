@@ -68,6 +68,7 @@ class Story(ABC):
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
     coordinates : the model in whose coordinates the log prior is ranked.
+    notes : what people should know of it beside its results, a sentence each.
 
     Examples
     --------
@@ -87,6 +88,7 @@ class Story(ABC):
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     unreliable: ClassVar[tuple[str, ...]] = ()
     coordinates: ClassVar[str] = "centred"
+    notes: ClassVar[Any] = ()
 
     def __post_init__(self) -> None:
         given = tuple(sorted((str(name), float(value)) for name, value in dict(self.given).items()))
@@ -238,7 +240,8 @@ def changed_fields(instance: Any) -> dict[str, Any]:
     return {
         field.name: value
         for field in dataclasses.fields(instance)
-        if (value := getattr(instance, field.name)) != field.default
+        if field.compare
+        and (value := getattr(instance, field.name)) != field.default
         and not inspect.isfunction(value)
     }
 

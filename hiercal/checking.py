@@ -1,0 +1,84 @@
+"""A model checked in one call, from a notebook or a script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hiercal import catalogue, console
+from hiercal.runs.executors import Where
+from hiercal.runs.run import Run
+from hiercal.tables.export import run
+from hiercal.user_models._of import story_of
+
+if TYPE_CHECKING:
+    from hiercal.fitters import Fitter
+    from hiercal.runs.result import Result
+
+SHOWN = "ecdf.png"
+"""The figure that a notebook shows."""
+
+
+def check(
+    model: Any,
+    *args: Any,
+    name: str = "",
+    fitters: Sequence[Fitter] = (),
+    simulations: int = 200,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    where: Where | None = None,
+    fresh: bool = False,
+    **inputs: Any,
+) -> Result:
+    """Check whether fits of a model are calibrated; print the verdicts, draw them in a notebook.
+
+    Parameters
+    ----------
+    model
+        A ``pm.Model``, a ``bambi.Model``, a NumPyro model, a `Story`, or a function that returns
+        one; see `hiercal.from_pymc` and the others.
+    args, inputs
+        What a NumPyro model, or the function, is called with.
+    name : str
+        What to call it; by default what its library does.
+    fitters : sequence of Fitter
+        By default the usual sampler of its library, in every parameterisation that can be made.
+    simulations, seed, out, fresh
+        As of `hiercal.run`; the same call goes on where it was left.
+    where : Where
+        By default this process, so that a script needs no ``if __name__ == "__main__":``.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ModelRefused
+        If the model cannot be checked as it is, with variable, reason and remedy.
+    """
+    story = story_of(model, *args, name=name, **inputs)
+    wanted = Run(
+        stories=(story,),
+        fitters=tuple(fitters or catalogue.usual_fitters(story)),
+        simulations=simulations,
+        seed=seed,
+        name=story.name,
+    )
+    result = run(wanted, out, where=where or Where(workers=0), fresh=fresh)
+    console.show_result(result)
+    _display(result)
+    return result
+
+
+def _display(result: Result) -> None:
+    """Show the figure, in a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    figure = result.folder / "figures" / SHOWN
+    if shell is not None and figure.exists():
+        from IPython.display import Image, display
+
+        display(Image(filename=str(figure)))

@@ -1,0 +1,1 @@
+"""A story from what a user has: a model, functions, or draws made elsewhere."""

@@ -1,0 +1,56 @@
+"""A Bambi model as a story: the PyMC model that it builds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hiercal.user_models.pymc import PyMCStory, from_pymc
+
+if TYPE_CHECKING:
+    import bambi
+
+
+def from_bambi(model: bambi.Model, *, name: str = "", module: str = "") -> PyMCStory:
+    """A story of a Bambi model, built on its own data.
+
+    Bambi scales its default priors to the data. They are frozen as they are on the data that the
+    model was made with, and stay so for all simulations.
+
+    Parameters
+    ----------
+    model : bambi.Model
+    name : str
+        By default that of the response.
+
+    Returns
+    -------
+    PyMCStory
+
+    Raises
+    ------
+    ModelRefused
+        As of `from_pymc`.
+    """
+    if not model.built:
+        model.build()
+    response = model.response_component.term.name
+    story = from_pymc(model.backend.model, name=name or response, module=module)
+    frozen = _automatic(model)
+    if not frozen:
+        return story
+    note = (
+        f"Bambi scaled the priors of {', '.join(frozen)} to the data; they are frozen as they are "
+        "on these data, and the same in all simulations"
+    )
+    return replace(story, notes=(*story.notes, note))
+
+
+def _automatic(model: bambi.Model) -> list[str]:
+    """Names of terms whose priors Bambi scaled to the data."""
+    return [
+        name
+        for component in model.components.values()
+        for name, term in getattr(component, "terms", {}).items()
+        if getattr(getattr(term, "prior", None), "auto_scale", False)
+    ]

@@ -1,0 +1,269 @@
+"""Non-centred copies of PyMC models, by rewriting their graphs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+TOLERANCE = 1e-8
+"""Relative difference of log densities above which a change of variables is refused."""
+CHECKED = 10
+"""Prior draws at which it is checked."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A variable as a function of a raw one.
+
+    Attributes
+    ----------
+    raw : TensorVariable
+        The standardised variable.
+    value : TensorVariable
+        The variable itself.
+    log_jacobian : TensorVariable
+        Log of the determinant d value / d raw.
+    transform : Transform or None
+        Of the raw variable.
+    """
+
+    raw: Any
+    value: Any
+    log_jacobian: Any
+    transform: Any = None
+
+
+def movable(model: pm.Model) -> tuple[tuple[str, ...], list[str]]:
+    """The variables that can be taken off their location and scale, and who cannot and why."""
+    names = candidates(model)
+    _, refused = noncentred(model, names)
+    return tuple(name for name in names if name not in refused), list(refused.values())
+
+
+def candidates(model: pm.Model) -> tuple[str, ...]:
+    """Free variables of a family that is known, whose parameters depend on other free ones."""
+    from pytensor.graph.traversal import ancestors
+
+    free = set(model.free_RVs)
+    found = []
+    for rv in model.free_RVs:
+        parents = set(ancestors(rv.owner.inputs)) & (free - {rv})
+        missing = f"{rv.name.removesuffix('_unobserved')}_observed" in model.named_vars
+        if parents and not missing and _family(rv) is not None:
+            found.append(rv.name)
+    return tuple(found)
+
+
+def noncentred(model: pm.Model, names: Sequence[str]) -> tuple[pm.Model, dict[str, str]]:
+    """A copy in which variables are functions of standardised ones, named ``<variable>_raw``.
+
+    Parameters
+    ----------
+    model : pm.Model
+        As `_pymc_graph.driven` returns it, with its log prior among the deterministics.
+    names : sequence of str
+
+    Returns
+    -------
+    pm.Model
+        With the same deterministics, to which the variables moved are added; dims stay.
+    dict of str to str
+        Variables that were refused, with the reason: the log density of the copy must be that of
+        the model plus the log Jacobian to `TOLERANCE`, at `CHECKED` draws of the prior.
+    """
+    if not names:
+        return model, {}
+    refused: dict[str, str] = {}
+    copy = model
+    for name in names:
+        moved, log_jacobian = _moved(copy, name)
+        if (worst := _disagreement(copy, moved, log_jacobian)) > TOLERANCE:
+            refused[name] = (
+                f"{name} cannot be non-centred: the log density would change by {worst:.2g}"
+            )
+        else:
+            copy = moved
+    return copy, refused
+
+
+def _moved(model: pm.Model, name: str) -> tuple[pm.Model, Any]:
+    """A copy with one variable moved, and the log Jacobian in terms of the copy's variables."""
+    from pymc.model.fgraph import (
+        ModelDeterministic,
+        ModelFreeRV,
+        fgraph_from_model,
+        model_from_fgraph,
+    )
+
+    initial = {rv.name: v for rv, v in model.rvs_to_initial_values.items() if v is not None}
+    saved = dict(model.rvs_to_initial_values)
+    model.rvs_to_initial_values.update(dict.fromkeys(saved))
+    try:
+        graph, _ = fgraph_from_model(model)
+    finally:
+        model.rvs_to_initial_values.update(saved)
+    (node,) = [n for n in graph.apply_nodes if isinstance(n.op, ModelFreeRV) and n.op.name == name]
+    rv, dims = node.inputs[0], node.op.dims
+    family = _family(rv)
+    assert family is not None
+    change = family(rv)
+    raw_dims = dims if change.raw.ndim == rv.ndim else ()
+    change.raw.name = f"{name}_raw"
+    value_type = change.raw.type()
+    value_type.name = change.raw.name
+    raw = ModelFreeRV(transform=change.transform, name=f"{name}_raw", dims=raw_dims)(
+        change.raw, value_type
+    )
+    (value, log_jacobian) = _in_terms_of(raw, change)
+    moved = ModelDeterministic(name=name, dims=dims)(value)
+    graph.replace(node.outputs[0], moved, import_missing=True)
+    graph.add_output(raw, import_missing=True)
+    jacobian = ModelDeterministic(name=f"{name}_log_jacobian", dims=())(log_jacobian)
+    graph.add_output(jacobian, import_missing=True)
+    copy = model_from_fgraph(graph, mutate_fgraph=True)
+    for other, start in initial.items():
+        if other != name and not hasattr(start, "owner"):
+            copy.set_initval(copy[other], start)
+    log_jacobian = copy[f"{name}_log_jacobian"]
+    copy.deterministics.remove(log_jacobian)
+    del copy.named_vars[log_jacobian.name]
+    return copy, log_jacobian
+
+
+def _in_terms_of(raw: Any, change: Change) -> tuple[Any, Any]:
+    """Value and log Jacobian with the model's raw variable in place of the bare one."""
+    from pytensor.graph.replace import graph_replace
+
+    both = graph_replace([change.value, change.log_jacobian], {change.raw: raw}, strict=False)
+    return both[0], both[1]
+
+
+def _disagreement(before: pm.Model, after: pm.Model, log_jacobian: Any) -> float:
+    """Largest relative difference of the log prior from that before the move, Jacobian added."""
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pymc.pytensorf import compile
+
+    now = pt.sum([pm.logp(rv, rv).sum() for rv in after.free_RVs])
+    now = now + pt.sum([each.sum() for each in after.potentials] or [0.0])
+    was = _log_prior(before, after)
+    # a few evaluations are made: compiling to machine code would take longer than all of them
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
+        function = compile([], [was + log_jacobian, now], random_seed=1, mode="FAST_COMPILE")
+    pairs = np.array([function() for _ in range(CHECKED)], float)
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    if not len(pairs):
+        return np.inf
+    return float((np.abs(pairs[:, 0] - pairs[:, 1]) / (1 + np.abs(pairs[:, 0]))).max())
+
+
+def _log_prior(before: pm.Model, after: pm.Model) -> Any:
+    """The log prior of one model at the variables of another that has them all."""
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import clone_replace
+
+    terms = [pm.logp(rv, rv).sum() for rv in before.free_RVs]
+    terms += [each.sum() for each in before.potentials]
+    swap = {rv: after[rv.name] for rv in before.free_RVs}
+    return clone_replace(pt.sum(terms), swap)
+
+
+def _family(rv: Any) -> Callable[[Any], Change] | None:
+    """How a variable of this distribution is standardised; None if nobody knows."""
+    from pymc.distributions.multivariate import ZeroSumNormalRV
+
+    op = rv.owner.op
+    if isinstance(op, ZeroSumNormalRV):
+        return _zero_sum
+    return {
+        "normal": _location_scale,
+        "t": _location_scale,
+        "laplace": _location_scale,
+        "logistic": _location_scale,
+        "cauchy": _location_scale,
+        "gumbel": _location_scale,
+        "halfnormal": _location_scale,
+        "halfcauchy": _scale,
+        "exponential": _scale,
+        "lognormal": _log_normal,
+        "multivariate_normal": _multivariate,
+    }.get(str(getattr(op, "name", None)))
+
+
+def _location_scale(rv: Any) -> Change:
+    *shape, loc, scale = rv.owner.op.dist_params(rv.owner)
+    raw = rv.owner.op(*shape, np.float64(0), np.float64(1), size=rv.shape)
+    return Change(raw, loc + scale * raw, _log_all(scale, rv), _default_transform(raw))
+
+
+def _scale(rv: Any) -> Change:
+    import pymc as pm
+
+    (scale,) = rv.owner.op.dist_params(rv.owner)
+    standard = {"halfcauchy": pm.HalfCauchy, "exponential": pm.Exponential}
+    raw = standard[rv.owner.op.name].dist(np.float64(1), size=rv.shape)
+    return Change(raw, scale * raw, _log_all(scale, rv), _default_transform(raw))
+
+
+def _log_normal(rv: Any) -> Change:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    loc, scale = rv.owner.op.dist_params(rv.owner)
+    raw = pm.Normal.dist(np.float64(0), np.float64(1), size=rv.shape)
+    value = pt.exp(loc + scale * raw)
+    return Change(raw, value, _log_all(scale, rv) + pt.log(value).sum())
+
+
+def _multivariate(rv: Any) -> Change:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    mean, covariance = rv.owner.op.dist_params(rv.owner)
+    raw = pm.Normal.dist(np.float64(0), np.float64(1), size=rv.shape)
+    root = pt.linalg.cholesky(covariance)
+    each = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    value = mean + (root @ raw[..., None])[..., 0]
+    return Change(raw, value, pt.broadcast_to(each, rv.shape[:-1]).sum() if rv.ndim > 1 else each)
+
+
+def _zero_sum(rv: Any) -> Change:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    n_axes = rv.owner.op.ndim_supp
+    (sigma, *_) = rv.owner.op.dist_params(rv.owner)
+    lead = [rv.shape[axis] for axis in range(rv.ndim - n_axes)]
+    raw = pm.ZeroSumNormal.dist(
+        np.float64(1),
+        n_zerosum_axes=n_axes,
+        support_shape=[rv.shape[axis] for axis in range(rv.ndim - n_axes, rv.ndim)],
+        size=lead or None,
+    )
+    # each of the axes that sum to zero has one element less than it seems
+    free = pt.prod(pt.stack([*lead, *(rv.shape[-axis] - 1 for axis in range(1, n_axes + 1))]))
+    # sigma has length 1 along these axes
+    log_jacobian = free * pt.log(sigma).mean()
+    return Change(raw, sigma * raw, log_jacobian, _default_transform(raw))
+
+
+def _log_all(scale: Any, rv: Any) -> Any:
+    """Sum of the log scales of all elements of a variable."""
+    import pytensor.tensor as pt
+
+    return pt.log(pt.broadcast_to(scale, rv.shape)).sum()
+
+
+def _default_transform(rv: Any) -> Any:
+    from pymc.distributions.transforms import _default_transform as of
+
+    return of(rv.owner.op, rv)
