@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hiercal import words
+from hiercal import attention, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +93,7 @@ def show_result(result: Result, every: bool = False) -> None:
         str(arm): min(rows["verdict"], key=SEVERITY.index)
         for arm, rows in verdicts.groupby("arm", sort=False)
     }
+    _show_first(out, verdicts)
     out.print(_arm_table(verdicts, mixed, worst))
     out.print(LEGEND.format(max_rank=manifest["run"]["max_rank"]), markup=False)
     _show_detectable(out, verdicts)
@@ -103,11 +104,11 @@ def show_result(result: Result, every: bool = False) -> None:
             so = f"{worst[str(arm)]}{', but' if worst[str(arm)] == 'calibrated' else ';'} {joined}"
             out.print(Text(f"{arm}: ", "yellow").append(so), soft_wrap=True)
     _show_errors(out, result)
-    seen = verdicts if every else verdicts[verdicts["verdict"] != "calibrated"]
-    if len(seen):
-        out.print(
-            _quantity_table(seen, "Every quantity" if every else "Not calibrated, by quantity")
-        )
+    if every:
+        out.print(_quantity_table(verdicts, "Every quantity"))
+    else:
+        _show_uncalibrated(out, verdicts, result.folder)
+    _show_meaning(out, verdicts, result.folder)
     bias = result.folder / "bias.csv"
     if bias.exists():
         table = pd.read_csv(bias)
@@ -277,7 +278,7 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
         widths=WIDTHS,
     )
     for arm, rows in verdicts.groupby("arm", sort=False):
-        quoted = rows.assign(quoted=[_quoted(row) for row in rows.to_dict("records")])
+        quoted = rows.assign(quoted=[attention.quoted(row) for row in rows.to_dict("records")])
         known = quoted["quoted"].notna().any()
         least = quoted.loc[quoted["quoted"].idxmin()] if known else quoted.iloc[0]
         verdict = worst[str(arm)]
@@ -291,27 +292,12 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
             str(arm),
             shown,
             least["quantity"],
-            _p_holm(least.to_dict()),
+            attention.p_holm(least.to_dict()),
             f"{least['n_failed']} of {least['n'] + least['n_failed']}",
             *(words.percent(row.get(name, np.nan)) for name in ("unmixed", "diverged")),
             words.percent(rows["low_ess"].max()),
         )
     return table
-
-
-def _quoted(row: dict[str, Any]) -> float:
-    """The adjusted p-value that counts: of effective ranks where autocorrelation misleads."""
-    return row["p_effective_holm" if _autocorrelated(row) else "p_holm"]
-
-
-def _p_holm(row: dict[str, Any]) -> str:
-    return words.p_value(_quoted(row)) + (" (eff.)" if _autocorrelated(row) else "")
-
-
-def _autocorrelated(row: dict[str, Any]) -> bool:
-    from hiercal.sbc.verdict import MAX_LOW_ESS
-
-    return row["low_ess"] > MAX_LOW_ESS
 
 
 def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
@@ -328,6 +314,62 @@ def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
         out.print(f"{who}: {FINDS.format(alone=alone, shared=shared)}", markup=False)
 
 
+def _show_first(out: Console, verdicts: pd.DataFrame) -> None:
+    """The few quantities with the strongest evidence against them, elements of a vector as one."""
+    rows = attention.first(verdicts)
+    if not rows:
+        return
+    table = table_of("Look here first", "arm", "quantity", "verdict", "p (Holm)", widths=WIDTHS)
+    for row in rows[: attention.MOST_ROWS]:
+        table.add_row(
+            row["arm"],
+            row["what"],
+            Text(row["verdict"], STYLES[row["verdict"]]),
+            attention.p_holm(row),
+        )
+    out.print(table)
+    if (more := len(rows) - attention.MOST_ROWS) > 0:
+        out.print(f"{words.count(more, 'more such row')} below or in verdicts.csv.")
+
+
+def _show_uncalibrated(out: Console, verdicts: pd.DataFrame, folder: Path) -> None:
+    """The quantities that are not calibrated, or the first of them."""
+    seen = verdicts[(verdicts["verdict"] != "calibrated").to_numpy()]
+    if seen.empty:
+        return
+    more = len(seen) - attention.MOST_QUANTITIES
+    title = "Not calibrated, by quantity"
+    if more <= 0:
+        out.print(_quantity_table(seen, title))
+        return
+    shown = attention.ranked(verdicts).head(attention.MOST_QUANTITIES)
+    out.print(_quantity_table(shown, f"{title}: the smallest p"))
+    out.print(
+        f"{more} more that are not calibrated are in {folder / 'verdicts.csv'}; "
+        f"`hiercal show {folder} --all` prints every quantity.",
+        soft_wrap=True,
+    )
+
+
+def _show_meaning(out: Console, verdicts: pd.DataFrame, folder: Path) -> None:
+    """What the strongest failures mean, a paragraph each."""
+    import pandas as pd
+
+    path = folder / "meaning.csv"
+    if not path.exists():
+        return
+    meaning = pd.read_csv(path, keep_default_na=False)
+    said = attention.sentences(meaning, verdicts)
+    if not said:
+        return
+    out.print(Text("What it means", "bold"))
+    for who, what in said[: attention.MOST_ROWS]:
+        out.print(Text(f"{who}: ", "bold red").append(what, "default not bold"), soft_wrap=True)
+    if (more := len(said) - attention.MOST_ROWS) > 0:
+        out.print(f"{words.count(more, 'more explanation')} in {path}", soft_wrap=True)
+    out.print()
+
+
 def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
     names = ("arm", "quantity", "verdict", "p ECDF", "p smooth", "p (Holm)", "why")
     table = table_of(title, *names, widths={"why": 30})
@@ -337,7 +379,7 @@ def _quantity_table(verdicts: pd.DataFrame, title: str) -> Table:
             row["quantity"],
             Text(row["verdict"], STYLES[row["verdict"]]),
             *(words.p_value(row[p]) for p in ("p_ecdf", "p_smooth")),
-            _p_holm(row),
+            attention.p_holm(row),
             row["reason"],
         )
     return table

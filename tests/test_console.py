@@ -49,6 +49,75 @@ def test_names_are_printed_as_they_are(finished, capsys):
         assert text.count(name) >= 2 * (1 + 4) + 4
 
 
+def of_many(result, n, verdict="miscalibrated", **columns):
+    """Write verdicts on a vector of n elements and two scalars; the first ones are the worst."""
+    path = result.folder / "verdicts.csv"
+    row = pd.read_csv(path).iloc[0].to_dict() | {"verdict": verdict, "low_ess": 0.0} | columns
+    names = [*(f"theta[{i}]" for i in range(n)), "mu", "tau"]
+    p = np.linspace(1e-9, 1e-3, n + 2)
+    rows = [row | {"quantity": q, "p_holm": h, "p": h / n} for q, h in zip(names, p, strict=True)]
+    pd.DataFrame(rows[::-1]).to_csv(path, index=False)
+    return rows
+
+
+def test_what_to_look_at_comes_first_with_vectors_on_one_line(finished, capsys):
+    assert "Look here first" not in printed(finished, capsys)
+    of_many(finished, 800)
+    text = printed(finished, capsys)
+    block = text.partition("Verdicts")[0]
+    assert text.index("Look here first") < text.index("Verdicts")
+    lines = [line for line in block.splitlines() if line.startswith(" mock") or "theta" in line]
+    assert "theta: 800 of 800 elements, worst theta[0]" in " ".join(block.split())
+    assert len(lines) <= 3
+    assert block.index("theta") < block.index("mu ") < block.index("tau ")
+
+
+def test_a_long_list_of_quantities_is_cut_unless_all_are_asked_for(finished, capsys):
+    of_many(finished, 800)
+    text = printed(finished, capsys)
+    table = text.partition("Not calibrated, by quantity: the smallest p")[2]
+    assert len(text.splitlines()) < 90
+    assert table.count("theta[") == console.attention.MOST_QUANTITIES
+    assert "theta[0]" in table
+    joined = " ".join(text.split())
+    assert f"787 more that are not calibrated are in {finished.folder}/verdicts.csv" in joined
+    assert f"`hiercal show {finished.folder} --all` prints every quantity" in joined
+    everything = printed(finished, capsys, every=True)
+    assert all(f"theta[{i}]" in everything for i in (0, 400, 799))
+    assert "quantity: the smallest p" not in everything
+
+
+def test_undecided_quantities_are_looked_at_after_those_with_evidence(finished, capsys):
+    rows = of_many(finished, 2)
+    for row in rows[:2]:
+        row |= {"verdict": "inconclusive", "p_holm": np.nan, "p": np.nan}
+    pd.DataFrame(rows).to_csv(finished.folder / "verdicts.csv", index=False)
+    block = printed(finished, capsys).partition("Verdicts")[0]
+    assert block.index("mu ") < block.index("theta: 2 of 2 elements")
+
+
+def test_what_failures_mean_is_printed_for_the_first_ones(finished, capsys):
+    rows = of_many(finished, 12)
+    said = [
+        {"arm": row["arm"], "quantity": row["quantity"], "pattern": "shifted up", "cause": "",
+         "sentence": f"[bold]It {i} is shifted.", "advice": "", "docs": "docs/patterns.md#shifted"}
+        for i, row in enumerate(rows)
+    ]  # fmt: skip
+    path = finished.folder / "meaning.csv"
+    pd.DataFrame(said[::-1]).to_csv(path, index=False)
+    text = " ".join(printed(finished, capsys).split())
+    arm = rows[0]["arm"]
+    assert f"{arm}, theta[0], the worst of 12 in theta: [bold]It 0 is shifted. See docs/" in text
+    assert "It 1 is shifted" not in text
+    assert text.index(f"{arm}, theta[0]") < text.index(f"{arm}, mu:") < text.index(f"{arm}, tau:")
+    for i, row in enumerate(said):
+        row["cause"] = f"Cause {i}."
+    pd.DataFrame(said).to_csv(path, index=False)
+    text = " ".join(printed(finished, capsys).split())
+    assert text.count("is shifted. Cause") == console.attention.MOST_ROWS
+    assert f"9 more explanations in {path}" in text
+
+
 def test_long_names_of_two_arms_are_told_apart(finished, capsys):
     path = finished.folder / "verdicts.csv"
     table = pd.read_csv(path)

@@ -9,6 +9,7 @@ import pytest
 
 from hiercal.runs import arms
 from hiercal.runs.columns import QUANTITY, FitRecord
+from hiercal.tables.meaning import COLUMNS as MEANING
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -17,7 +18,12 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 @pytest.mark.parametrize(
     ("name", "columns"),
-    [("records", QUANTITY), ("fits", FitRecord.scalars()), ("arms", arms.COLUMNS)],
+    [
+        ("records", QUANTITY),
+        ("meaning", MEANING),
+        ("fits", FitRecord.scalars()),
+        ("arms", arms.COLUMNS),
+    ],
 )
 def test_columns_are_those_of_the_code(name, columns):
     text = (ROOT / "docs" / "files.md").read_text()

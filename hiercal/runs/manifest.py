@@ -28,7 +28,10 @@ RUN_FILES = (
     "draws.npz",
     *(
         f"{name}.csv"
-        for name in ("verdicts", "mixing", "coverage", "bias", "strata", "groups", "not_made")
+        for name in (
+            *("verdicts", "meaning", "mixing", "coverage", "bias", "strata", "groups"),
+            "not_made",
+        )
     ),
     "sbc.zarr",
 )

@@ -10,7 +10,8 @@ from scipy.optimize import brentq
 from scipy.special import gammaln, log_ndtr
 from scipy.stats import chi2
 
-from hiercal.sbc._smooth import discrete_legendre, smooth_p
+from hiercal.sbc._smooth import discrete_legendre
+from hiercal.sbc._tail import smooth_p
 from hiercal.sbc.bands import TIE, acceptance_region, inside_probability, pointwise_level
 
 _ORDER = 4
@@ -114,14 +115,15 @@ def _power_function(n: int, max_rank: int, level: float) -> Callable[[float, flo
     gamma = pointwise_level(n, cells, 1 - level)
     lower, upper = acceptance_region(n, cells, gamma * (1 - TIE))
     polynomials = discrete_legendre(max_rank, _ORDER)
-    critical = _critical_value(n, max_rank, level)
+    enough = n >= _FEWEST_FOR_SMOOTH
+    critical = _critical_value(n, max_rank, level) if enough else np.inf
     normal = np.random.default_rng(20218).standard_normal((10_000, _ORDER))
     normal = np.concatenate((normal, -normal))
 
     def detects(shift: float, scale: float) -> float:
         p = rank_probabilities(max_rank, shift, scale)
         ecdf = 1 - inside_probability(n, lower, upper, p)
-        if n < _FEWEST_FOR_SMOOTH:
+        if not enough:
             return ecdf
         mean = polynomials @ p
         covariance = (polynomials * p) @ polynomials.T - np.outer(mean, mean)

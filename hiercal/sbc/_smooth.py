@@ -1,11 +1,10 @@
-"""Polynomials of Neyman's smooth test and the null law of its statistic."""
+"""Polynomials of Neyman's smooth test and their moments under uniform ranks."""
 
 from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 
 @lru_cache(maxsize=64)
@@ -82,11 +81,3 @@ def smooth_moments(max_rank: int, order: int) -> tuple[float, float]:
     a = float(np.sum(np.einsum("iij->j", cubes) ** 2))
     b = float(np.sum(cubes**2))
     return fourth / 8, (9 * a + 6 * b) / 72
-
-
-def smooth_p(statistic: float, n: int, max_rank: int, order: int) -> float:
-    """Upper tail of the smooth statistic under uniform ranks, the formula of `smooth_test`."""
-    fourth, third = smooth_moments(max_rank, order)
-    g0, g1, g2, g3 = chi2.sf(statistic, order + 2 * np.arange(4)).tolist()
-    correction = fourth * (g2 - 2 * g1 + g0) + third * (g3 - 3 * g2 + 3 * g1 - g0)
-    return float(min(1.0, max(0.0, g0 + correction / n)))

@@ -3,8 +3,9 @@
 from hiercal.tables.bias import bias
 from hiercal.tables.coverage import coverage
 from hiercal.tables.groups import groups
+from hiercal.tables.meaning import meaning
 from hiercal.tables.mixing import mixing
 from hiercal.tables.strata import strata
 from hiercal.tables.verdicts import verdicts
 
-__all__ = ["bias", "coverage", "groups", "mixing", "strata", "verdicts"]
+__all__ = ["bias", "coverage", "groups", "meaning", "mixing", "strata", "verdicts"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from hiercal.tables.bias import bias
 from hiercal.tables.coverage import coverage
 from hiercal.tables.figures import figure_makers
 from hiercal.tables.groups import groups
+from hiercal.tables.meaning import meaning
 from hiercal.tables.mixing import mixing
 from hiercal.tables.pit import pit_tree
 from hiercal.tables.strata import strata
@@ -90,8 +91,10 @@ def run(
 
 def table_makers(result: Result) -> dict[str, Callable[[], pd.DataFrame]]:
     """What makes each of a run's tables, by name; none is made yet."""
+    judged = cache(partial(verdicts, result))
     makers: dict[str, Callable[[Result], pd.DataFrame]] = {
-        "verdicts": verdicts,
+        "verdicts": lambda _: judged(),
+        "meaning": lambda result: meaning(result, judged()),
         "mixing": mixing,
         "coverage": coverage,
         "bias": bias,

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import multinomial
 
 from hiercal.sbc._power import rank_probabilities
-from hiercal.sbc._smooth import smooth_p
+from hiercal.sbc._tail import FAR, smooth_p, tail
 from hiercal.sbc.bands import acceptance_region, inside_probability, pointwise_level
 from hiercal.sbc.ranks import ranks as rank
 from hiercal.sbc.uniformity import (
@@ -110,6 +110,30 @@ def test_smooth_size_far_in_the_tail(n, repeats):
         size = np.mean(statistics >= critical)
         # The expansion's own error: 4 % at .05 and 10 % in the tail at n = 20, less above.
         assert abs(size - nominal) < four_errors(nominal, repeats) + 0.12 * nominal
+
+
+def test_the_tail_is_exact_where_all_data_sets_can_be_listed():
+    """Two simulations among 10 ranks: 55 pairs; the largest statistics are those of the ends."""
+    h = discrete_legendre(9, 4)
+    pairs = [(a, b) for a in range(10) for b in range(10)]
+    statistics = np.array([np.sum((h[:, a] + h[:, b]) ** 2) / 2 for a, b in pairs])
+    for value in np.unique(statistics.round(9))[-5:]:
+        exact = np.mean(statistics >= value - 1e-6)
+        assert tail(value, 2, 9, 4) == pytest.approx(exact, rel=0.05)
+    assert tail(1e3, 2, 9, 4) == pytest.approx(np.mean(statistics >= statistics.max() - 1e-6), 0.05)
+
+
+@pytest.mark.parametrize(("n", "nominal"), [(20, 4e-4), (100, 4e-4)])
+def test_the_tail_agrees_with_plain_sampling(n, nominal):
+    statistics = smooth_statistics(np.random.default_rng(n), n, 200_000)
+    critical = np.quantile(statistics, 1 - nominal)
+    assert abs(tail(critical, n, 99, 4) - nominal) < four_errors(nominal, 200_000) + 0.1 * nominal
+
+
+def test_p_falls_with_the_statistic_where_the_tail_takes_over():
+    p = np.array([smooth_p(x, 30, 99, 4) for x in np.linspace(15, 80, 400)])
+    assert (np.diff(p) <= 0).all()
+    assert p[0] > FAR > p[-1] > 0
 
 
 def test_smooth_p_matches_the_statistic():
