@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,5 @@ def _display(result: Result) -> None:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     figure = result.folder / "figures" / SHOWN
     if shell is not None and figure.exists():
-        from IPython.display import Image, display
-
-        display(Image(filename=str(figure)))
+        display = importlib.import_module("IPython.display")
+        display.display(display.Image(filename=str(figure)))

@@ -68,7 +68,6 @@ class Story(ABC):
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
     coordinates : the model in whose coordinates the log prior is ranked.
-    notes : what people should know of it beside its results, a sentence each.
 
     Examples
     --------
@@ -88,7 +87,6 @@ class Story(ABC):
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     unreliable: ClassVar[tuple[str, ...]] = ()
     coordinates: ClassVar[str] = "centred"
-    notes: ClassVar[Any] = ()
 
     def __post_init__(self) -> None:
         given = tuple(sorted((str(name), float(value)) for name, value in dict(self.given).items()))
@@ -139,6 +137,11 @@ class Story(ABC):
     @property
     def group_sizes(self) -> tuple[float, ...]:
         """How much data each group has; empty where the story does not say."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of the story beside its results, a sentence each."""
         return ()
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,8 @@ class _Notes:
 
 def layout(
     draws: Sequence[Mapping[str, np.ndarray]],
-    dims: Mapping[str, tuple[str, ...] | None],
-    coords: Mapping[str, Sequence[object]],
+    dims: Mapping[str, tuple[Any, ...]],
+    coords: Mapping[str, Any],
     derived: frozenset[str] = frozenset(),
 ) -> Layout:
     """What to rank of variables, from draws of the prior.
@@ -126,7 +127,7 @@ def _varying(name: str, flat: np.ndarray, notes: _Notes) -> np.ndarray:
 
 
 def _dims(
-    values: Mapping[str, np.ndarray], dims: Mapping[str, tuple[str, ...] | None]
+    values: Mapping[str, np.ndarray], dims: Mapping[str, tuple[Any, ...]]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, int]]:
     """Dimensions of each variable, all with names of one length each."""
     names: dict[str, tuple[str, ...]] = {}

@@ -15,10 +15,11 @@ import numpyro
 from numpyro import distributions as dist
 from numpyro import handlers
 from numpyro.infer.util import compute_log_probs
+from numpyro.primitives import Messenger
 
 from hiercal.errors import ModelRefused
 from hiercal.user_models._layout import observations
-from hiercal.user_models._model_story import LOG_LIK, LOG_PRIOR, POINTWISE
+from hiercal.user_models._model_story import LARGEST, LOG_LIK, LOG_PRIOR, POINTWISE
 from hiercal.user_models.reparameterise_numpyro import NonCentred, family
 
 TOLERANCE = 1e-8
@@ -29,9 +30,18 @@ Sites = dict[str, dict[str, Any]]
 Values = Mapping[str, Any]
 
 
-def traced(model: Callable[..., Any], seed: int = 0) -> Sites:
-    """All sites of a model, drawn with a seed."""
-    return handlers.trace(handlers.seed(model, jax.random.key(seed))).get_trace()
+class _Improper(Messenger):
+    """Gives improper variables, which cannot be drawn, some value of their support."""
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] == "sample" and isinstance(_bare(msg["fn"]), dist.ImproperUniform):
+            shape = msg["fn"].shape(msg["kwargs"].get("sample_shape", ()))
+            msg["value"] = msg["fn"].support.feasible_like(jnp.zeros(shape))
+
+
+def traced(model: Callable[..., Any]) -> Sites:
+    """All sites of a model, drawn once."""
+    return handlers.trace(handlers.seed(_Improper(model), jax.random.key(0))).get_trace()
 
 
 def observed_in(sites: Sites) -> list[str]:
@@ -186,7 +196,14 @@ def densities(model: Callable[..., Any], values: Values, data: Values) -> dict[s
     points, _ = observations({name: np.shape(terms[name]) for name in data})
     if points:
         found[POINTWISE] = jnp.concatenate([pointwise[i][where] for i, where in points])
-    return found
+    # infinite at the edge of the support, where rounding may put a draw
+    return {name: jnp.clip(each, -LARGEST, LARGEST) for name, each in found.items()}
+
+
+def log_joint(model: Callable[..., Any], data: Values, values: Values) -> float:
+    """Log density of data and latent variables."""
+    found = densities(model, values, data)
+    return float(found[LOG_PRIOR] + found[LOG_LIK])
 
 
 def shapes_of_data(sites: Sites) -> dict[str, tuple[int, ...]]:
@@ -228,7 +245,8 @@ def refitted(model: Callable[..., Any], sites: Sites, moved: Sequence[str]) -> C
 
     def fitted(**data: Any) -> None:
         given = {n: v for n, v in data.items() if v is not None}
-        rewritten = handlers.reparam(_free(model), config=moves) if moves else _free(model)
+        config: dict[str, Any] = dict(moves)
+        rewritten = handlers.reparam(_free(model), config=config) if moves else _free(model)
         with handlers.trace() as trace:
             handlers.condition(rewritten, given)()
         if dense:
@@ -244,7 +262,7 @@ def movable(model: Callable[..., Any], sites: Sites) -> tuple[tuple[str, ...], l
     from numpyro.infer.inspect import get_dependencies
 
     latent = [name for name in latent_in(sites) if name not in discrete_in(sites)]
-    depends = get_dependencies(model)["prior_dependencies"]
+    depends: Any = get_dependencies(model)["prior_dependencies"]
     found, refused = [], []
     for name in latent:
         if (set(depends[name]) & set(latent)) - {name} and family(sites[name]["fn"]) is not None:

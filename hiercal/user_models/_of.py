@@ -125,15 +125,11 @@ def _called(function: Any, args: Any, inputs: Any) -> Any:
     """What a function returns that makes a model; None for a NumPyro model, which samples."""
     if "numpyro" not in sys.modules:
         return function(*args, **inputs)
-    import jax
     import numpyro
 
     numpyro.enable_x64()
+    from hiercal.user_models import _numpyro_trace as trace
+
     kept: list[Any] = []
-
-    def returning(*given: Any, **named: Any) -> Any:
-        kept.append(function(*given, **named))
-
-    trace = numpyro.handlers.trace(numpyro.handlers.seed(returning, jax.random.key(0)))
-    sites = trace.get_trace(*args, **inputs)
+    sites = trace.traced(lambda: kept.append(function(*args, **inputs)))
     return None if any(site["type"] == "sample" for site in sites.values()) else kept[0]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from hiercal.errors import ModelRefused
 from hiercal.user_models._layout import observations
-from hiercal.user_models._model_story import LOG_LIK, LOG_PRIOR, POINTWISE
+from hiercal.user_models._model_story import LARGEST, LOG_LIK, LOG_PRIOR, POINTWISE
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -95,7 +94,7 @@ def _ancestors(variable: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _without_initial_values(model: pm.Model) -> Iterator[dict[str, Any]]:
+def _without_initial_values(model: pm.Model) -> Generator[dict[str, Any]]:
     """The model without its initial values, which conversion refuses; they are put back."""
     given = {rv: value for rv, value in model.rvs_to_initial_values.items() if value is not None}
     model.rvs_to_initial_values.update(dict.fromkeys(given))
@@ -125,17 +124,18 @@ def driven(model: pm.Model) -> pm.Model:
         graph, _ = fgraph_from_model(model)
     observed = [n for n in graph.apply_nodes if isinstance(n.op, ModelObservedRV)]
     taken = {f"{node.op.name}_data" for node in observed}
+    node: Any
     for node in list(graph.apply_nodes):
         # a pm.Data of a name that the data need goes by another; nothing shows it
         if isinstance(node.op, ModelNamed) and node.op.name in taken:
-            renamed = ModelNamed(name=f"{node.op.name}_as_given", dims=node.op.dims)
+            renamed: Any = ModelNamed(name=f"{node.op.name}_as_given", dims=node.op.dims)
             graph.replace(node.outputs[0], renamed(*node.inputs), import_missing=True)
     for node in [n for n in graph.apply_nodes if isinstance(n.op, ModelObservedRV)]:
         name, dims = node.op.name, node.op.dims
         values = _numbers(node.inputs[1])
         shared = pytensor.shared(values, name=f"{name}_data", shape=values.shape)
-        data = ModelNamed(name=shared.name, dims=dims)(shared)
-        replacement = ModelObservedRV(name=name, dims=dims)(node.inputs[0], data)
+        data: Any = ModelNamed(name=shared.name, dims=dims)(shared)
+        replacement: Any = ModelObservedRV(name=name, dims=dims)(node.inputs[0], data)
         graph.replace(node.outputs[0], replacement, import_missing=True)
     copy = model_from_fgraph(graph, mutate_fgraph=True)
     for name, value in initial_values.items():
@@ -173,14 +173,15 @@ def _densities(model: pm.Model, pm: Any) -> None:
         terms[POINTWISE] = pt.concatenate([pointwise[i][where] for i, where in points])
     for name, term in terms.items():
         if name not in names:
-            pm.Deterministic(name, pt.cast(term, "float64"))
+            # infinite at the edge of the support, where rounding may put a draw
+            pm.Deterministic(name, pt.clip(pt.cast(term, "float64"), -LARGEST, LARGEST))
 
 
 def shapes_of_data(model: pm.Model) -> dict[str, tuple[int, ...]]:
     """Shapes of the pointwise log likelihoods of a `driven` model, by observed variable."""
     import pymc as pm
 
-    terms = {
+    terms: dict[str, Any] = {
         rv.name: pm.logp(rv, model[f"{rv.name}_data"], warn_rvs=False) for rv in model.observed_RVs
     }
     return {name: tuple(map(int, term.shape.eval())) for name, term in terms.items()}
@@ -279,19 +280,19 @@ def digest(model: pm.Model) -> str:
     from pytensor.graph.basic import Constant
     from pytensor.graph.traversal import ancestors
     from pytensor.printing import debugprint
+    from pytensor.tensor.sharedvar import TensorSharedVariable
 
     roots = [*model.basic_RVs, *model.deterministics, *model.potentials]
     roots += [model.rvs_to_values[rv] for rv in model.observed_RVs]
-    text = io.StringIO()
-    debugprint(roots, file=text, print_type=True, id_type="int")
-    hashed = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", text.getvalue()).encode())
+    text = str(debugprint(roots, file="str", print_type=True, id_type="int"))
+    hashed = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", text).encode())
     hashed.update(repr([model.rvs_to_transforms[rv].__class__ for rv in model.free_RVs]).encode())
     for variable in ancestors(roots):
         held = (
             variable.data
             if isinstance(variable, Constant)
             else variable.get_value(borrow=True)
-            if hasattr(variable, "get_value") and "RandomGenerator" not in str(variable.type)
+            if isinstance(variable, TensorSharedVariable)
             else None
         )
         if isinstance(held, np.ndarray | np.generic):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hiercal.user_models.pymc import PyMCStory, from_pymc
 
@@ -34,8 +34,9 @@ def from_bambi(model: bambi.Model, *, name: str = "", module: str = "") -> PyMCS
     """
     if not model.built:
         model.build()
+    backend: Any = model.backend
     response = model.response_component.term.name
-    story = from_pymc(model.backend.model, name=name or response, module=module)
+    story = from_pymc(backend.model, name=name or response, module=module)
     frozen = _automatic(model)
     if not frozen:
         return story
@@ -43,7 +44,7 @@ def from_bambi(model: bambi.Model, *, name: str = "", module: str = "") -> PyMCS
         f"Bambi scaled the priors of {', '.join(frozen)} to the data; they are frozen as they are "
         "on these data, and the same in all simulations"
     )
-    return replace(story, notes=(*story.notes, note))
+    return replace(story, about=(*story.about, note))
 
 
 def _automatic(model: bambi.Model) -> list[str]:

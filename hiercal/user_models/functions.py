@@ -15,7 +15,7 @@ Simulate = Callable[[np.random.Generator], tuple[Mapping[str, Any], Mapping[str,
 
 class _Name:
     def __get__(self, story: FunctionStory | None, owner: type) -> str:
-        return "function" if story is None else story.simulator.__name__
+        return getattr(story and story.simulator, "__name__", "function")
 
 
 @dataclass(frozen=True, kw_only=True)

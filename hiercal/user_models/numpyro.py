@@ -13,11 +13,11 @@ import numpy as np
 from hiercal.simulators import Simulation
 from hiercal.user_models._layout import Layout, layout
 from hiercal.user_models._model_story import (
-    DENSITIES,
     POINTWISE,
     ModelStory,
-    finite,
+    interchangeable,
     prior_looked_at,
+    sound,
 )
 
 Simulator = Callable[[np.random.Generator], tuple[Mapping[str, Any], Mapping[str, Any]]]
@@ -105,12 +105,18 @@ def from_numpyro(
     derived = frozenset(name for name, site in sites.items() if site["type"] == "deterministic")
     found = layout([truth for truth, _ in drawn], trace.dims_of(sites), {}, derived)
     movable, refused = trace.movable(bound, sites)
-    notes = [*found.notes, *filter(None, [broken]), *trace.sayings(sites), *refused]
+    switching, switched = (), []
+    if not trace.discrete_in(sites):
+        truth, data = drawn[0]
+        latent = {n: truth[n] for n in trace.latent_in(sites)}
+        switching, switched = interchangeable(latent, partial(trace.log_joint, bound, data))
+    about = [*found.notes, *filter(None, [broken]), *trace.sayings(sites), *switched, *refused]
     return replace(
         story,
         layout=found.naming(POINTWISE, trace.shapes_of_data(sites)),
         noncentrable=movable,
-        notes=tuple(notes),
+        interchangeable=switching,
+        about=tuple(about),
     )
 
 
@@ -172,7 +178,5 @@ def _drawn(
     truth = {name: truth[name] for name in {**sites, **truth} if name in truth}
     latent, _ = trace.reported(story.model, sites)
     parameters = {n: truth[n] for n in latent}
-    finite(parameters, {})
-    finite(data, parameters)
-    finite({n: truth[n] for n in DENSITIES if n in truth}, parameters)
+    sound(parameters, data, truth)
     return truth, data

@@ -17,11 +17,13 @@ from hiercal.user_models import reparameterise_pymc
 from hiercal.user_models._layout import Layout, layout
 from hiercal.user_models._model_story import (
     DENSITIES,
+    LOG_LIK,
     LOG_PRIOR,
     POINTWISE,
     ModelStory,
-    finite,
+    interchangeable,
     prior_looked_at,
+    sound,
 )
 
 if TYPE_CHECKING:
@@ -118,13 +120,29 @@ def from_pymc(
         [truth for truth, _ in drawn], dict(ours.named_vars_to_dims), ours.coords, derived
     )
     movable, refused = reparameterise_pymc.movable(ours)
-    notes = [*found.notes, *filter(None, [broken]), *_sayings(ours), *refused]
+    switching, switched = interchangeable(*_at(story, drawn[0]))
+    about = [*found.notes, *filter(None, [broken]), *_sayings(ours), *switched, *refused]
     return replace(
         story,
         layout=found.naming(POINTWISE, graph.shapes_of_data(ours)),
         noncentrable=movable,
-        notes=tuple(notes),
+        interchangeable=switching,
+        about=tuple(about),
     )
+
+
+def _at(
+    story: PyMCStory, drawn: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+) -> tuple[dict[str, np.ndarray], Callable[[Mapping[str, np.ndarray]], float]]:
+    """Free variables of a draw, and the log joint density with its data as a function of them."""
+    truth, data = drawn
+    free = {rv.name: truth[rv.name] for rv in _driven(story).free_RVs}
+
+    def log_joint(values: Mapping[str, np.ndarray]) -> float:
+        found = _completed(story)(values, data)
+        return float(found[LOG_PRIOR] + found[LOG_LIK])
+
+    return free, log_joint
 
 
 def _sayings(model: pm.Model) -> list[str]:
@@ -171,10 +189,7 @@ def _drawn(
     written = {each.name: 0 for each in [*story.model.free_RVs, *story.model.deterministics]}
     truth = {name: truth[name] for name in written | dict.fromkeys(truth)}
     parameters = {rv.name: truth[rv.name] for rv in model.free_RVs}
-    finite(parameters, {})
-    finite(data, parameters)
-    if LOG_PRIOR in truth:
-        finite({n: truth[n] for n in DENSITIES if n in truth}, parameters)
+    sound(parameters, data, truth)
     return truth, data
 
 

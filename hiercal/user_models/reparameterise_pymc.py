@@ -56,7 +56,9 @@ def candidates(model: pm.Model) -> tuple[str, ...]:
     for rv in model.free_RVs:
         parents = set(ancestors(rv.owner.inputs)) & (free - {rv})
         missing = f"{rv.name.removesuffix('_unobserved')}_observed" in model.named_vars
-        if parents and not missing and _family(rv) is not None:
+        # a transform of the user's restricts the variable, and would be lost with it
+        own = type(model.rvs_to_transforms[rv]) is not type(_default_transform(rv))
+        if parents and not missing and not own and _family(rv) is not None:
             found.append(rv.name)
     return tuple(found)
 
@@ -109,8 +111,10 @@ def _moved(model: pm.Model, name: str) -> tuple[pm.Model, Any]:
         graph, _ = fgraph_from_model(model)
     finally:
         model.rvs_to_initial_values.update(saved)
+    node: Any
     (node,) = [n for n in graph.apply_nodes if isinstance(n.op, ModelFreeRV) and n.op.name == name]
-    rv, dims = node.inputs[0], node.op.dims
+    rv: Any = node.inputs[0]
+    dims = node.op.dims
     family = _family(rv)
     assert family is not None
     change = family(rv)
@@ -118,14 +122,14 @@ def _moved(model: pm.Model, name: str) -> tuple[pm.Model, Any]:
     change.raw.name = f"{name}_raw"
     value_type = change.raw.type()
     value_type.name = change.raw.name
-    raw = ModelFreeRV(transform=change.transform, name=f"{name}_raw", dims=raw_dims)(
+    raw: Any = ModelFreeRV(transform=change.transform, name=f"{name}_raw", dims=raw_dims)(
         change.raw, value_type
     )
     (value, log_jacobian) = _in_terms_of(raw, change)
-    moved = ModelDeterministic(name=name, dims=dims)(value)
+    moved: Any = ModelDeterministic(name=name, dims=dims)(value)
     graph.replace(node.outputs[0], moved, import_missing=True)
     graph.add_output(raw, import_missing=True)
-    jacobian = ModelDeterministic(name=f"{name}_log_jacobian", dims=())(log_jacobian)
+    jacobian: Any = ModelDeterministic(name=f"{name}_log_jacobian", dims=())(log_jacobian)
     graph.add_output(jacobian, import_missing=True)
     copy = model_from_fgraph(graph, mutate_fgraph=True)
     for other, start in initial.items():
@@ -147,13 +151,12 @@ def _in_terms_of(raw: Any, change: Change) -> tuple[Any, Any]:
 
 def _disagreement(before: pm.Model, after: pm.Model, log_jacobian: Any) -> float:
     """Largest relative difference of the log prior from that before the move, Jacobian added."""
-    import pymc as pm
     import pytensor.tensor as pt
     from pymc.pytensorf import compile
+    from pytensor.graph.replace import clone_replace
 
-    now = pt.sum([pm.logp(rv, rv).sum() for rv in after.free_RVs])
-    now = now + pt.sum([each.sum() for each in after.potentials] or [0.0])
-    was = _log_prior(before, after)
+    now = pt.sum(_log_priors(after))
+    was = clone_replace(pt.sum(_log_priors(before)), {rv: after[rv.name] for rv in before.free_RVs})
     # a few evaluations are made: compiling to machine code would take longer than all of them
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
@@ -165,16 +168,12 @@ def _disagreement(before: pm.Model, after: pm.Model, log_jacobian: Any) -> float
     return float((np.abs(pairs[:, 0] - pairs[:, 1]) / (1 + np.abs(pairs[:, 0]))).max())
 
 
-def _log_prior(before: pm.Model, after: pm.Model) -> Any:
-    """The log prior of one model at the variables of another that has them all."""
+def _log_priors(model: pm.Model) -> list[Any]:
+    """Log densities of the free variables, and the potentials, at the variables themselves."""
     import pymc as pm
-    import pytensor.tensor as pt
-    from pytensor.graph.replace import clone_replace
 
-    terms = [pm.logp(rv, rv).sum() for rv in before.free_RVs]
-    terms += [each.sum() for each in before.potentials]
-    swap = {rv: after[rv.name] for rv in before.free_RVs}
-    return clone_replace(pt.sum(terms), swap)
+    densities: list[Any] = [pm.logp(rv, rv) for rv in model.free_RVs]
+    return [each.sum() for each in [*densities, *model.potentials]]
 
 
 def _family(rv: Any) -> Callable[[Any], Change] | None:
