@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hiercal.simulators import Simulation as Simulation
     from hiercal.simulators import Story as Story
     from hiercal.studies import Study as Study
+    from hiercal.tables.export import requantify as requantify
     from hiercal.tables.export import run as run
     from hiercal.user_models.bambi import from_bambi as from_bambi
     from hiercal.user_models.functions import from_functions as from_functions
@@ -46,6 +47,7 @@ _HOMES = {
     "from_functions": "hiercal.user_models.functions",
     "from_numpyro": "hiercal.user_models.numpyro",
     "from_pymc": "hiercal.user_models.pymc",
+    "requantify": "hiercal.tables.export",
     "run": "hiercal.tables.export",
     "simulate": "hiercal.runs.fit",
     "story": "hiercal.catalogue",
@@ -70,6 +72,7 @@ __all__ = [
     "from_functions",
     "from_numpyro",
     "from_pymc",
+    "requantify",
     "run",
     "simulate",
     "story",

@@ -22,6 +22,7 @@ Examples:
   hiercal run funnel --quick
   hiercal claims
   hiercal show results/eight_schools
+  hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal fit eight_schools --model centred
 """
 
@@ -232,6 +233,54 @@ def show(folder: Path, every: bool) -> None:
             console.show_tables(tables, folder)
     except FileNotFoundError as error:
         _fail(str(error), 2)
+
+
+@main.command(short_help="Rank new quantities of fits already made.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--quantities",
+    metavar="FILE",
+    multiple=True,
+    help="Functions of (draws, data): q.py for all public ones, or q.py:function; may be repeated.",
+)
+@click.option(
+    "--products",
+    metavar="A B",
+    nargs=2,
+    multiple=True,
+    help="Two quantities to be multiplied, as in --products mu tau; may be repeated.",
+)
+@click.option("--all-products", is_flag=True, help="Products of all pairs of scalar parameters.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder; default DIR/requantified-<name of FILE>.",
+)
+def requantify(
+    folder: Path,
+    quantities: tuple[str, ...],
+    products: tuple[tuple[str, str], ...],
+    all_products: bool,
+    out: Path | None,
+) -> None:
+    """Rank new quantities of the run in DIR, which kept its draws; nothing is fitted again.
+
+    The run needs keep_draws = true in its file. The folder gets verdicts.csv, mixing.csv,
+    coverage.csv, records.parquet, fits.parquet, figures/ and manifest.json, and is shown again by
+    hiercal show. The verdicts are corrected for the new quantities alone: asked after a look at
+    the run's verdicts, they add to its false alarms.
+    """
+    from hiercal import console
+    from hiercal.errors import JournalError
+    from hiercal.tables.export import requantify as answer
+
+    if all_products and products:
+        _fail("--all-products has every pair; leave --products out", 2)
+    try:
+        result = answer(folder, quantities, out, products=all_products or products)
+    except (JournalError, ValueError, TypeError, FileNotFoundError) as error:
+        _fail(str(error), 2)
+    console.show_result(result)
 
 
 @main.command(short_help="Fit real data and compare with the exact posterior.")

@@ -62,6 +62,9 @@ class RunConfig(BaseModel):
     level: float = 0.89
     groups: str = "each"
     below: dict[str, float] = {}
+    quantities: str | list[str] = []
+    products: bool | list[tuple[str, str]] = False
+    keep_draws: bool = False
 
 
 def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any) -> Run | Study:
@@ -141,6 +144,7 @@ def _run(config: RunConfig, path: Path) -> Run:
 
     stories = [_story(item, path.parent) for item in config.stories]
     fitters = _usual(stories) if config.fitters is None else made(catalogue.fitter, config.fitters)
+    files = [config.quantities] if isinstance(config.quantities, str) else config.quantities
     return Run(
         stories=tuple(stories),
         fitters=tuple(fitters),
@@ -151,6 +155,9 @@ def _run(config: RunConfig, path: Path) -> Run:
         level=config.level,
         groups=config.groups,
         below=config.below,
+        quantities=[path.parent / file for file in files],
+        products=config.products,
+        keep_draws=config.keep_draws,
     )
 
 

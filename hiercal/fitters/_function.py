@@ -18,6 +18,27 @@ TRIED = 5
 """Simulated data sets that are tried until one is fitted, to learn the shape of the draws."""
 
 
+def check_function(what: str, function: Any, form: str, instead: str) -> None:
+    """Raise a ValueError unless its source says all that a function does.
+
+    Parameters
+    ----------
+    what : str
+        What it is given as, such as ``fitter mine``.
+    form : str
+        How it is written, such as ``def fit(data, seed)``.
+    instead : str
+        What else can be done with variables of a function around it.
+    """
+    if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
+        raise ValueError(f"{what} is {function!r}; give a function with a name: {form}")
+    if held := function.__code__.co_freevars:
+        raise ValueError(
+            f"{what} uses {', '.join(held)} of the function around it, which no record of a run "
+            f"would tell; make it a function of its own, or {instead}"
+        )
+
+
 class FunctionName:
     """The name of a fitter's function."""
 
@@ -63,17 +84,12 @@ class FunctionFitter(Fitter):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        function = self.function
-        if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
-            raise ValueError(
-                f"a fitter is {function!r}; give a function with a name: def fit(data, seed)"
-            )
-        if held := function.__code__.co_freevars:
-            raise ValueError(
-                f"fitter {self.name} uses {', '.join(held)} of the function around it, which no "
-                "record of a run would tell; make it a function of its own, or subclass "
-                "hiercal.Fitter with these as fields"
-            )
+        check_function(
+            f"fitter {self.name}",
+            self.function,
+            "def fit(data, seed)",
+            "subclass hiercal.Fitter with these as fields",
+        )
         if self.assume:
             raise ValueError(
                 f"fitter {self.name} is a function, which assumes what it was written to; leave "

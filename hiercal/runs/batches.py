@@ -14,6 +14,7 @@ from hiercal.runs.columns import FitRecord
 from hiercal.runs.fit import fit, prepared, sampler_seed
 from hiercal.runs.record import drawn, record
 from hiercal.runs.run import Arm, Recording
+from hiercal.runs.thinned_draws import Kept, kept
 
 BATCH_SECONDS = 1.0
 FIRST_BATCH, LARGEST_BATCH = 4, 1000
@@ -33,11 +34,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a batch: its records, or the error that stopped it."""
+    """What came of a batch: its records and what is kept besides, or the error that stopped it."""
 
     batch: Batch
     records: list[FitRecord]
     seconds: float
+    kept: Sequence[Kept] = ()
     error: str | None = None
 
 
@@ -72,17 +74,20 @@ class Plan:
 
 def fit_batch(
     arm: Arm, recording: Recording, simulations: Sequence[int]
-) -> tuple[list[FitRecord], float]:
-    """Fit a batch of simulations; return their records and the seconds that they took.
+) -> tuple[list[FitRecord], float, list[Kept]]:
+    """Fit a batch of simulations; return records, the seconds that they took, and what is kept.
 
     A fit that raises is recorded as failed. Compilation is not counted in the time.
     """
     prepared(arm.story, arm.fitter)
     start = time.perf_counter()
     records: list[FitRecord] = []
+    draws: list[Kept] = []
     for some in itertools.batched(simulations, _at_once(arm)):
-        records += _fit_some(arm, recording, some)
-    return records, time.perf_counter() - start
+        recorded, kept_of_some = _fit_some(arm, recording, some)
+        records += recorded
+        draws += kept_of_some
+    return records, time.perf_counter() - start, draws
 
 
 def _at_once(arm: Arm) -> int:
@@ -95,8 +100,10 @@ def _at_once(arm: Arm) -> int:
     return max(1, min(AT_ONCE, BYTES_AT_ONCE // of_one_fit))
 
 
-def _fit_some(arm: Arm, recording: Recording, simulations: Sequence[int]) -> list[FitRecord]:
-    """Records of a few simulations; their draws are gone when it returns."""
+def _fit_some(
+    arm: Arm, recording: Recording, simulations: Sequence[int]
+) -> tuple[list[FitRecord], list[Kept]]:
+    """Records of a few simulations, and what is kept; their draws are gone when it returns."""
     story, fitter, seed = arm.story, arm.fitter, recording.seed
     each = [drawn(arm, recording, i) for i in simulations]
     fits = [
@@ -105,4 +112,9 @@ def _fit_some(arm: Arm, recording: Recording, simulations: Sequence[int]) -> lis
         else fit(story, fitter, one.data, sampler_seed(seed, story, fitter, i))
         for i, one in zip(simulations, each, strict=True)
     ]
-    return [record(arm, recording, *of) for of in zip(simulations, each, fits, strict=True)]
+    whole = list(zip(simulations, each, fits, strict=True))
+    records = [record(arm, recording, *of) for of in whole]
+    if not recording.keep_draws:
+        return records, []
+    every = [kept(*of, recording.max_rank) for of in whole]
+    return records, [one for one in every if one is not None]

@@ -22,7 +22,7 @@ from hiercal.runs.manifest import (
 )
 from hiercal.runs.parquet import write_records
 from hiercal.runs.progress import Progress, Tally, reporter
-from hiercal.runs.record import quantity_names, unseen
+from hiercal.runs.record import ranked, unseen
 from hiercal.runs.result import Result
 from hiercal.runs.run import Run
 
@@ -64,7 +64,7 @@ def fitted(
     JournalError, RunError
         As of `hiercal.run`.
     """
-    names = [(arm.label, quantity_names(arm, run.recording)) for arm in run.arms]
+    names = ranked(run.arms, run.recording)
     folder.mkdir(parents=True, exist_ok=True)
     reports = reporter(progress)
     blind = unseen(run.arms, run.recording)
@@ -136,7 +136,7 @@ def _fit_missing(
             if outcome.error is not None:
                 broken[i] = outcome.error
                 continue
-            journal.add(i, outcome.records)
+            journal.add(i, outcome.records, arms[i].story_label, outcome.kept)
             stop_if_asked()
             tallies[i].add(outcome.records)
             progress.update(i, tallies[i])

@@ -136,7 +136,7 @@ class Here:
             try:
                 yield Outcome(batch, *fit_batch(arms[batch.arm], recording, batch.simulations))
             except PreparationError as error:
-                yield Outcome(batch, [], 0.0, str(error))
+                yield Outcome(batch, [], 0.0, error=str(error))
 
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
         return function(arm, *args)
@@ -174,7 +174,7 @@ class OnDask:
                     if isinstance(error, KilledWorker):
                         suspects += [(batch.arm, i) for i in batch.simulations]
                     elif isinstance(error, PreparationError):
-                        yield Outcome(batch, [], 0.0, str(error))
+                        yield Outcome(batch, [], 0.0, error=str(error))
                     elif error is not None:
                         raise error
                     else:
@@ -219,8 +219,9 @@ class OnDask:
         except WorkerDied as error:
             return Outcome(batch, [failure(arm, recording, batch.simulations[0], str(error))], 0.0)
 
-    def _submit(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Future:
-        return self._client.submit(on_worker, function, pickled(arm), *args, pure=False)
+    def _submit(self, function: Callable[..., Any], *args: Any) -> Future:
+        sent = [pickled(arg) if isinstance(arg, Arm | Recording) else arg for arg in args]
+        return self._client.submit(on_worker, function, *sent, pure=False)
 
     def _window(self) -> int:
         """Tasks in flight: one running and one waiting for each thread."""

@@ -30,8 +30,8 @@ LIBRARIES = {"jax", "numpyro", "pymc", "pytensor"}
 """What models of stories are written in: they count where a fitter uses them."""
 RECORDS = ("hiercal.runs.batches", "hiercal.runs.kept_draws")
 """What makes records, and all that a run keeps of a fit."""
-NOT_OF_FITS = frozenset({"hiercal.plots*", "hiercal.runs.identity"})
-"""These decide when a fit is made, and what is shown of it, never what it gives."""
+NOT_OF_FITS = frozenset({"hiercal.plots*", "hiercal.runs.identity", "hiercal.runs.user_files"})
+"""These decide when a fit is made, and what is shown of it, or find files: never what it gives."""
 NOT_OF_STUDIES = frozenset(
     {"hiercal.runs.engine", "hiercal.runs.identity", "hiercal.runs.manifest"}
 )
@@ -43,14 +43,24 @@ Identity = dict[str, dict[str, str]]
 """``code``: hash of each file; ``packages``: version of each distribution."""
 
 
-def of_run(stories: Iterable[Any], fitters: Iterable[Any]) -> Identity:
-    """What the records of stories met by fitters rest on."""
+def of_run(
+    stories: Iterable[Any], fitters: Iterable[Any], quantities: Iterable[Any] = ()
+) -> Identity:
+    """What the records of stories met by fitters rest on, and of quantities of one's own."""
     told, of_stories = _rests_on(_codes(stories), NOT_OF_FITS)
     fitted, of_fitters = _rests_on(_codes(fitters), NOT_OF_FITS)
+    asked, of_quantities = _rests_on(_codes(quantities), NOT_OF_FITS)
     kept, of_records = closure([(HIERCAL, name) for name in RECORDS], NOT_OF_FITS)
     of_fitters = of_fitters.union(*(fitter.requires for fitter in fitters))
-    packages = of_fitters | of_records | (of_stories - (LIBRARIES - of_fitters))
-    return {"code": _named([*told, *fitted, *kept]), "packages": versions_of(packages)}
+    of_stories -= LIBRARIES - of_fitters
+    packages = of_fitters | of_records | of_stories | of_quantities
+    return {"code": _named([*told, *fitted, *asked, *kept]), "packages": versions_of(packages)}
+
+
+def of_quantities(quantities: Iterable[Any]) -> Identity:
+    """What quantities of one's own rest on."""
+    files, packages = _rests_on(_codes(quantities), NOT_OF_FITS)
+    return {"code": _named(files), "packages": versions_of(packages)}
 
 
 def of_class(cls: type) -> Identity:

@@ -14,6 +14,7 @@ import numpy as np
 from hiercal.errors import JournalError
 from hiercal.runs.columns import NAMES, SCHEMA, FitRecord
 from hiercal.runs.identity import changed
+from hiercal.runs.thinned_draws import Kept, from_bytes
 
 LAYOUT = 4
 WAYS_OUT = "give another --out, or --fresh, which starts over in that folder"
@@ -34,6 +35,23 @@ CREATE TABLE draws (
 ) WITHOUT ROWID;
 PRAGMA user_version = {LAYOUT}
 """
+
+_KEPT = """
+CREATE TABLE IF NOT EXISTS simulated (
+    story TEXT NOT NULL,
+    simulation INTEGER NOT NULL,
+    truth BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (story, simulation)
+);
+CREATE TABLE IF NOT EXISTS thinned (
+    arm INTEGER NOT NULL REFERENCES arms,
+    simulation INTEGER NOT NULL,
+    draws BLOB NOT NULL,
+    PRIMARY KEY (arm, simulation)
+)
+"""
+"""Tables of a run with ``keep_draws``: truths and data once a story, draws once a fit."""
 
 
 class Journal:
@@ -146,14 +164,47 @@ class Journal:
                 self._db.execute(f'DROP TABLE "{table}"')
             self._db.execute("PRAGMA user_version = 0")
 
-    def add(self, arm: int, records: Sequence[FitRecord]) -> None:
+    def add(
+        self, arm: int, records: Sequence[FitRecord], story: str = "", kept: Sequence[Kept] = ()
+    ) -> None:
         """Keep a batch, all of it or nothing; fits that are there already stay as they are."""
         marks = ", ".join("?" * (1 + len(NAMES)))
         with self._transaction():
+            if kept:
+                self._keep(arm, story, kept)
             self._db.executemany(
                 f"INSERT OR IGNORE INTO fits VALUES ({marks})",
                 [(arm, *record.row()) for record in records],
             )
+
+    def _keep(self, arm: int, story: str, kept: Sequence[Kept]) -> None:
+        for statement in _KEPT.split(";"):
+            self._db.execute(statement)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO simulated VALUES (?, ?, ?, ?)",
+            [(story, one.simulation, one.truth, one.data) for one in kept],
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO thinned VALUES (?, ?, ?)",
+            [(arm, one.simulation, one.draws) for one in kept if one.draws is not None],
+        )
+
+    def simulated(
+        self, story: str, simulation: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None:
+        """Truth and data of a simulation that were kept, or None."""
+        row = self._db.execute(
+            "SELECT truth, data FROM simulated WHERE story = ? AND simulation = ?",
+            (story, simulation),
+        ).fetchone()
+        return row and (from_bytes(row[0]), from_bytes(row[1]))
+
+    def thinned(self, arm: int, simulation: int) -> dict[str, np.ndarray] | None:
+        """Draws of a fit that were kept, (max_rank, *dims) of each parameter, or None."""
+        row = self._db.execute(
+            "SELECT draws FROM thinned WHERE arm = ? AND simulation = ?", (arm, simulation)
+        ).fetchone()
+        return row and from_bytes(row[0])
 
     def done(self, arm: int) -> set[int]:
         """Simulations of an arm that are in the journal."""

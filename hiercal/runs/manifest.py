@@ -86,7 +86,9 @@ def write_manifest(
         "versions": current,
         "commit": commit(),
         **kept,
-        "given": given_file(given) | given_files(*run.stories, *run.fitters) or kept["given"],
+        "given": given_file(given) | given_files(*run.stories, *run.fitters, *run.quantities)
+        or kept["given"],
+        **({"labels": labels(run)} if run.keep_draws else {}),
     }
     replace(path, json.dumps(manifest, indent=2) + "\n")
     return [
@@ -94,6 +96,14 @@ def write_manifest(
         for name in dict.fromkeys([*began, *current])
         if began.get(name) != current.get(name)
     ]
+
+
+def labels(run: Run) -> dict[str, dict[str, list[str]]]:
+    """Of each story, by its label, the names of the scalars of each parameter."""
+    return {
+        arm.story_label: {name: arm.story.labels(name) for name in arm.story.dims}
+        for arm in run.arms
+    }
 
 
 def made_of(folder: Path, files: Sequence[str] = (), **simulations: int | None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from hiercal.runs.columns import COLUMNS, FitRecord
-from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import read_manifest
 from hiercal.runs.result import DRAWS, FITS, GROUP_RANKS, RECORDS
 
@@ -21,7 +21,23 @@ WHOLE = ("rank", "rank_effective")
 """Numbers of a quantity that are whole, or missing where the fit failed."""
 
 
-def write_records(folder: Path, journal: Journal, simulations: int) -> None:
+class Records(Protocol):
+    """Where records come from, such as a journal."""
+
+    def arms(self) -> Sequence[tuple[str, list[str]]]:
+        """Label and quantities of each arm."""
+        ...
+
+    def fits(self, arm: int, simulations: int) -> Iterator[list[FitRecord]]:
+        """An arm's first simulations in order, in pieces that fit in memory."""
+        ...
+
+    def draws(self, arm: int) -> Iterator[tuple[str, Mapping[str, np.ndarray]]]:
+        """Draws kept for figures, by data set."""
+        ...
+
+
+def write_records(folder: Path, journal: Records, simulations: int) -> None:
     """Write the Parquet files of a run's folder, and the draws that were kept."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -13,27 +13,46 @@ from hiercal.fitters._fitter import failed
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.fit import read_only, simulate, why
 from hiercal.runs.group_effects import DIAGNOSTICS, pooled_effects, summarised
+from hiercal.runs.quantities import LARGEST, asked, check_products, tie_breaker, tried
 from hiercal.runs.run import Arm, Recording, story_key
 from hiercal.runs.streams import stream
+from hiercal.runs.thinned_draws import to_bytes
 from hiercal.sbc import coverage, efficiency
 from hiercal.sbc.ranks import effective_ranks, ranks, thin
 from hiercal.simulators import Simulation, Story
 from hiercal.simulators._capabilities import LogLikelihood
 
-LARGEST = 1e100
-"""What an infinite quantity, such as a log density of zero, is recorded as: means then exist."""
 TRIED = 20
 """Simulations that are tried for the names of the quantities."""
 
+Values = dict[str, np.ndarray]
 
-@cache
+
 def quantity_names(arm: Arm, recording: Recording) -> tuple[str, ...]:
     """The quantities that an arm ranks; a ValueError if no truth can be summarised."""
+    of_story, own = _names(arm, recording)
+    return of_story + own
+
+
+def ranked(arms: Sequence[Arm], recording: Recording) -> list[tuple[str, tuple[str, ...]]]:
+    """Label of each arm and the quantities that it ranks; an error if a product is of none."""
+    names = [(arm.label, quantity_names(arm, recording)) for arm in arms]
+    check_products(recording.products, [name for _, of_arm in names for name in of_arm])
+    return names
+
+
+@cache
+def _names(arm: Arm, recording: Recording) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The story's quantities that an arm ranks, and those that the user adds."""
     errors = []
     for simulation in range(TRIED):
         try:
             drawn = simulate(recording.seed, arm.story, simulation)
-            return tuple(_true_quantities(arm, recording, simulation, drawn))
+            of_story, own = _true_quantities(arm, recording, simulation, drawn)
+            tried(recording.quantities, _reported(arm, drawn), drawn.data)
+            if recording.keep_draws:
+                to_bytes({**drawn.truth, **drawn.data})
+            return tuple(of_story), tuple(own)
         except Exception as error:
             # one bad simulation is a failed fit; all of them are a story that cannot be run
             errors.append(why(error))
@@ -94,8 +113,8 @@ def record(
     error = fit.error
     try:
         if isinstance(drawn, Simulation):
-            truth = _true_quantities(arm, recording, simulation, drawn)
-            values[:, 0] = [float(value) for value in _named(names, truth)]
+            of_story, own = _true_quantities(arm, recording, simulation, drawn)
+            values[:, 0] = [float(value) for value in _named(names, of_story | own)]
             if error is None:
                 return _completed(arm, recording, simulation, drawn, fit, values)
     except Exception as raised:
@@ -107,13 +126,17 @@ def record(
 
 def _true_quantities(
     arm: Arm, recording: Recording, simulation: int, drawn: Simulation
-) -> dict[str, np.ndarray]:
-    if lacking := [name for name in arm.parameters if name not in drawn.truth]:
-        raise ValueError(f"simulate gives no {', '.join(lacking)}, which the fits report")
-    reported = {name: drawn.truth[name] for name in arm.parameters}
+) -> tuple[Values, Values]:
     rng = stream(recording.seed, "truth", story_key(arm.story), simulation)
     # the same functions of parameters and data as of the draws, whatever the fitter assumes
-    return _quantities(arm.assumed, recording, reported, drawn.data, rng)
+    return _quantities(arm.assumed, recording, _reported(arm, drawn), drawn.data, rng)
+
+
+def _reported(arm: Arm, drawn: Simulation) -> Values:
+    """The truth of what the fits report."""
+    if lacking := [name for name in arm.parameters if name not in drawn.truth]:
+        raise ValueError(f"simulate gives no {', '.join(lacking)}, which the fits report")
+    return {name: drawn.truth[name] for name in arm.parameters}
 
 
 def _quantities(
@@ -122,14 +145,27 @@ def _quantities(
     draws: Mapping[str, np.ndarray],
     data: Mapping[str, np.ndarray],
     rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
+) -> tuple[Values, Values]:
+    """The story's quantities, and those that the user adds."""
     quantities = story.quantities(draws, data, rng)
     if recording.groups == "summary":
         quantities = summarised(story, draws, quantities)
-    for name, bound in recording.below:
-        if name in quantities:
-            quantities[f"{name} < {bound:g}"] = (quantities[name] < bound).astype(float)
-    return {name: np.clip(values, -LARGEST, LARGEST) for name, values in quantities.items()}
+    quantities |= _bounded(recording, quantities)
+    of_story = {name: np.clip(values, -LARGEST, LARGEST) for name, values in quantities.items()}
+    if not recording.quantities and not recording.products:
+        return of_story, {}
+    labels = {name: story.labels(name) for name in draws}
+    own = asked(recording.quantities, recording.products, draws, data, of_story, labels)
+    return of_story, own | _bounded(recording, own)
+
+
+def _bounded(recording: Recording, quantities: Mapping[str, np.ndarray]) -> Values:
+    """Whether each quantity that has a bound lies below it."""
+    return {
+        f"{name} < {bound:g}": (quantities[name] < bound).astype(float)
+        for name, bound in recording.below
+        if name in quantities
+    }
 
 
 def _named(names: Sequence[str], quantities: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -152,9 +188,16 @@ def _completed(
     """The record of a fit with draws; `values` has the truth, and the rest is put beside it."""
     rng = stream(recording.seed, "summary", arm.key, simulation)
     parameters = read_only(fit.draws)
-    quantities = _quantities(arm.assumed, recording, parameters, drawn.data, rng)
-    draws = np.stack(_named(quantity_names(arm, recording), quantities), axis=-1)
-    values[:, 1:] = _summary(values[:, 0], draws, recording, rng)
+    of_story, own = _quantities(arm.assumed, recording, parameters, drawn.data, rng)
+    draws = np.stack(_named(quantity_names(arm, recording), of_story | own), axis=-1)
+    values[:, 1:] = summary(
+        values[:, 0],
+        draws.reshape(-1, draws.shape[-1]),
+        efficiency.diagnostics(draws),
+        recording,
+        [(len(of_story), rng)]
+        + [(1, tie_breaker(recording.seed, arm.key, simulation, name)) for name in own],
+    )
     diagnosed = values[:, [COLUMNS.index(name) for name in DIAGNOSTICS]]
     counts = covariance = None
     if recording.groups == "summary":
@@ -182,20 +225,39 @@ def _completed(
     )
 
 
-def _summary(
-    truth: np.ndarray, draws: np.ndarray, recording: Recording, rng: np.random.Generator
+def summary(
+    truth: np.ndarray,
+    pooled: np.ndarray,
+    diagnostics: Mapping[str, np.ndarray],
+    recording: Recording,
+    tie_breakers: Sequence[tuple[int, np.random.Generator]],
 ) -> np.ndarray:
-    """All columns but the truth, from draws of shape (chain, draw, quantity)."""
-    pooled = draws.reshape(-1, draws.shape[-1])
+    """All columns but the truth.
+
+    Parameters
+    ----------
+    truth, pooled : ndarray, shapes (n_quantities,) and (n_draws, n_quantities)
+    diagnostics : dict of ndarray, shape (n_quantities,)
+        As `hiercal.sbc.efficiency.diagnostics` returns them.
+    tie_breakers : sequence of (int, Generator)
+        What breaks the ties of the first so many quantities, of the next, and so on.
+    """
     thinned = pooled[thin(len(pooled), recording.max_rank)]
-    diagnostics = efficiency.diagnostics(draws)
     ess = np.minimum(diagnostics["ess_bulk"], diagnostics["ess_tail"])
     sd = pooled.std(axis=0, ddof=1)
     ordered = np.sort(pooled.T, axis=1).T
+    plain, effective, start = [], [], 0
+    for n, rng in tie_breakers:
+        part = slice(start, start + n)
+        plain.append(ranks(truth[part], thinned[:, part], rng))
+        effective.append(
+            effective_ranks(truth[part], pooled[:, part], ess[part], recording.max_rank, rng)
+        )
+        start += n
     return np.column_stack(
         [
-            ranks(truth, thinned, rng),
-            effective_ranks(truth, pooled, ess, recording.max_rank, rng),
+            np.concatenate(plain),
+            np.concatenate(effective),
             pooled.mean(axis=0),
             sd,
             sd / np.sqrt(diagnostics["ess_mean"]),

@@ -17,6 +17,7 @@ from hiercal.fitters import Fitter
 from hiercal.fitters._fitter import at_least
 from hiercal.fitters._function import FunctionFitter
 from hiercal.runs import identity
+from hiercal.runs.quantities import Products, Quantity, named, pairs
 from hiercal.simulators import Story
 from hiercal.simulators._story import changed_fields
 
@@ -68,7 +69,7 @@ class Recording:
 
     Attributes
     ----------
-    seed, max_rank, level, groups, below
+    seed, max_rank, level, groups, below, quantities, products, keep_draws
         As of `Run`.
     """
 
@@ -77,6 +78,9 @@ class Recording:
     level: float = 0.89
     groups: str = "each"
     below: tuple[tuple[str, float], ...] = ()
+    quantities: tuple[Quantity, ...] = ()
+    products: Products = ()
+    keep_draws: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,16 @@ class Run:
     groups : {"each", "summary"}
         Rank every group effect on its own, or their mean, least and largest, with the ranks of
         all groups pooled: records of a story with thousands of groups then stay small.
+    quantities : mapping of str to callable, or path
+        Further quantities to rank, functions of ``(draws, data)``, two dictionaries of arrays. They
+        return an array of shape (...) from draws of shape (..., *dims): (chain, draw, *dims) for a
+        fit, no leading axis for the truth. Or the file that defines them, ``q.py`` or
+        ``q.py:function``, or several.
+    products : bool or sequence of pairs of str
+        Products to rank: of these pairs of quantities, or of all pairs of scalar parameters.
+    keep_draws : bool
+        Keep the draws that each truth is ranked among, with truth and data, so that
+        `hiercal.requantify` can rank further quantities without a fit.
 
     Raises
     ------
@@ -129,6 +143,9 @@ class Run:
     level: float = 0.89
     groups: str = "each"
     below: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    quantities: Any = ()
+    products: Any = ()
+    keep_draws: bool = False
 
     def __post_init__(self) -> None:
         own = {"stories": self.stories, "fitters": map(_fitter, self.fitters)}
@@ -146,6 +163,10 @@ class Run:
                     )
         below = tuple((str(name), float(bound)) for name, bound in dict(self.below).items())
         object.__setattr__(self, "below", below)
+        object.__setattr__(self, "quantities", named(self.quantities))
+        object.__setattr__(self, "products", pairs(self.products))
+        if not isinstance(self.keep_draws, bool):
+            raise ValueError(f"run: keep_draws is {self.keep_draws!r}; give True or False")
         at_least("run", "simulations", self.simulations, 1)
         at_least("run", "seed", self.seed, 0)
         at_least("run", "max_rank", self.max_rank, 9)
@@ -187,8 +208,16 @@ class Run:
     @property
     def recording(self) -> Recording:
         """How its fits are recorded."""
-        below = tuple(dict(self.below).items())
-        return Recording(self.seed, self.max_rank, self.level, self.groups, below)
+        return Recording(
+            self.seed,
+            self.max_rank,
+            self.level,
+            self.groups,
+            tuple(dict(self.below).items()),
+            self.quantities,
+            self.products,
+            self.keep_draws,
+        )
 
     def describe(self) -> dict[str, Any]:
         """All that the records depend on but their number, as plain data.
@@ -202,15 +231,27 @@ class Run:
             "level": self.level,
             **({} if self.groups == "each" else {"groups": self.groups}),
             **({"below": dict(self.below)} if self.below else {}),
+            **described_questions(self.quantities, self.products),
+            **({"keep_draws": True} if self.keep_draws else {}),
             "stories": [_described(story) for story in self.stories],
             "fitters": [_described(fitter) for fitter in self.fitters],
-            **identity.of_run(self.stories, self.fitters),
+            **identity.of_run(self.stories, self.fitters, self.quantities),
         }
 
     @property
     def digest(self) -> str:
         """Hash of `describe`: two runs with the same digest have the same records."""
         return hashlib.sha256(_canonical(self.describe()).encode()).hexdigest()
+
+
+def described_questions(quantities: tuple[Quantity, ...], products: Products) -> dict[str, Any]:
+    """Quantities and products as plain data, without those that are not asked for."""
+    functions = {one.name: one.function.__qualname__ for one in quantities}
+    listed = products if isinstance(products, bool) else [list(pair) for pair in products]
+    return {
+        **({"quantities": functions} if functions else {}),
+        **({"products": listed} if listed else {}),
+    }
 
 
 def _fitter(value: Any) -> Any:

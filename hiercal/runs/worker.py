@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from hiercal.runs.run import Arm
+from hiercal.runs.run import Arm, Recording
 from hiercal.runs.user_files import Bundle, bundles_of, install
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def dask_setup(worker: Worker) -> None:
 
 
 @lru_cache
-def pickled(arm: Arm) -> bytes:
-    """An arm for a worker, with the user's files that its classes come from."""
-    return packed(arm, arm.story, arm.fitter)
+def pickled(item: Arm | Recording) -> bytes:
+    """An arm or a recording for a worker, with the user's files that its code comes from."""
+    made_of = (item.story, item.fitter) if isinstance(item, Arm) else item.quantities
+    return packed(item, *made_of)
 
 
 def packed(item: Any, *made_of: Any) -> bytes:
@@ -40,9 +41,9 @@ def packed(item: Any, *made_of: Any) -> bytes:
     return pickle.dumps((bundles_of(*made_of), cloudpickle.dumps(item)))
 
 
-def on_worker(function: Callable[..., Any], arm: bytes, *args: Any) -> Any:
-    """Call a function of an arm."""
-    return function(_unpacked(arm), *args)
+def on_worker(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function of an arm and more; what is bytes was `pickled`."""
+    return function(*(_unpacked(arg) if isinstance(arg, bytes) else arg for arg in args))
 
 
 def call(function: bytes) -> Any:

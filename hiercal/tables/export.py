@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hiercal.plots import save
 from hiercal.runs.engine import fitted
 from hiercal.runs.executors import Where
 from hiercal.runs.manifest import made_of
+from hiercal.runs.requantified import answered
 from hiercal.runs.result import Result
 from hiercal.runs.run import Run
 from hiercal.tables.bias import bias
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STORE = "sbc.zarr"
+
+Makers = Mapping[str, Callable[[], "pd.DataFrame"]]
+"""What makes tables, by name."""
 
 
 def run(
@@ -89,7 +93,7 @@ def run(
     )
 
 
-def table_makers(result: Result) -> dict[str, Callable[[], pd.DataFrame]]:
+def table_makers(result: Result) -> Makers:
     """What makes each of a run's tables, by name; none is made yet."""
     judged = cache(partial(verdicts, result))
     makers: dict[str, Callable[[Result], pd.DataFrame]] = {
@@ -110,8 +114,68 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
     return {name: table for name, make in table_makers(result).items() if len(table := make())}
 
 
-def export(result: Result) -> list[str]:
+def requantify(
+    folder: str | os.PathLike[str],
+    quantities: Any = (),
+    out: str | os.PathLike[str] | None = None,
+    *,
+    products: Any = (),
+) -> Result:
+    """Rank further quantities of a run that kept its draws; nothing is fitted again.
+
+    It needs the run's folder and the quantities alone, neither the story's code nor a sampler.
+
+    Truths are ranked among the L thinned draws that were kept, as in the run itself, and of these
+    are the mean, sd and intervals. The effective sample sizes are the least of the fit's own
+    quantities, at most L; R-hat and the Monte Carlo error are NaN. Verdicts are corrected for the
+    new quantities alone: asked after a look at the run's verdicts, they add to its false alarms.
+
+    Parameters
+    ----------
+    folder : path
+        Of a finished run with ``keep_draws=True``.
+    quantities, products
+        As of `hiercal.Run`.
+    out : path
+        Where the tables and figures go; by default ``requantified-<name>`` in the run's folder.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        If the run kept no draws or has not ended, or a function answers for none of the first 20
+        simulations.
+    FileNotFoundError
+        If the folder is not a run's.
+    """
+    of_run, result = answered(
+        Path(folder), quantities, products, None if out is None else Path(out)
+    )
+
+    def mixed() -> pd.DataFrame:
+        table = mixing(of_run)
+        return table[table["arm"].isin(result.arms["arm"]).to_numpy()]
+
+    makers = {
+        "verdicts": partial(verdicts, result),
+        "mixing": mixed,
+        "coverage": partial(coverage, result),
+    }
+    export(result, makers)
+    return Result(result.folder)
+
+
+def export(result: Result, makers: Makers | None = None) -> list[str]:
     """Write the tables, the ArviZ store and the figures from the records, each on its own.
+
+    Parameters
+    ----------
+    result : Result
+    makers : mapping, optional
+        What makes the tables, by name; by default `table_makers`.
 
     Returns
     -------
@@ -143,7 +207,7 @@ def export(result: Result) -> list[str]:
         paths = save(draw(), folder / "figures", name)
         files.extend(f"figures/{path.name}" for path in paths)
 
-    for name, make in table_makers(result).items():
+    for name, make in (table_makers(result) if makers is None else makers).items():
         attempt(f"{name}.csv", partial(write, name, make))
     attempt(STORE, partial(_store, result))
     for name, draw in figure_makers(result).items():

@@ -171,10 +171,10 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_journalled(tmp_path, monke
     whole = run(design, tmp_path / "whole")
     add, whole_batches = Journal.add, iter(range(2))
 
-    def stopped(self, arm, records):
+    def stopped(self, arm, records, *kept):
         if next(whole_batches, None) is None:
             raise KeyboardInterrupt
-        add(self, arm, records)
+        add(self, arm, records, *kept)
 
     with monkeypatch.context() as patch:
         patch.setattr(batches, "LARGEST_BATCH", 4)

@@ -2,13 +2,17 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pandas as pd
 import psutil
 import pytest
+
+from hiercal.runs.thinned_draws import from_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +89,37 @@ def test_killing_the_driver_loses_nothing(config, undisturbed, tmp_path):
     assert not alive, "workers outlive their driver"
     finish(config, tmp_path)
     same_tables(tmp_path, undisturbed)
+
+
+def test_killing_the_driver_loses_no_kept_draws(config, undisturbed, tmp_path):
+    keeping, out = tmp_path / "mock.toml", tmp_path / "out"
+    keeping.write_text("keep_draws = true\n" + config.read_text())
+    process = start(keeping, out)
+    wait_until_under_way(out, process, size=400_000)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    before = kept_draws(out)
+    assert 0 < len(before) < SIMULATIONS
+    finish(keeping, out)
+    same_tables(out, undisturbed)
+    after = kept_draws(out)
+    assert before.items() <= after.items()
+    records = pd.read_parquet(out / "records.parquet").query("quantity == 'x' and status == 'ok'")
+    assert len(after) == len(records) < 2 * SIMULATIONS
+    assert list(after.values()) == records["rank"].tolist()
+
+
+def kept_draws(out):
+    """Rank of x among the draws kept, by arm and simulation."""
+    with closing(sqlite3.connect(out / "journal.sqlite")) as database:
+        rows = database.execute(
+            "SELECT arm, simulation, draws, truth FROM thinned JOIN simulated USING (simulation) "
+            "ORDER BY arm, simulation"
+        ).fetchall()
+    return {
+        (arm, i): int((from_bytes(draws)["x"] < from_bytes(truth)["x"]).sum())
+        for arm, i, draws, truth in rows
+    }
 
 
 def test_killing_a_worker_loses_nothing(config, undisturbed, tmp_path):
