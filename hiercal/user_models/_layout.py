@@ -13,6 +13,8 @@ LARGEST_DETERMINISTIC = 100
 """Elements of a deterministic variable above which it is not ranked."""
 POINTS = 10
 """Observations whose log likelihoods are ranked one by one."""
+ROUNDING = 1e-12
+"""Relative differences below are those of floating-point numbers."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def layout(
             notes.sentences.append(f"{name}, computed from others, is not always finite, and is "
                                    "not ranked")  # fmt: skip
             continue
-        ranked[name] = _varying(name, flat, notes)
+        ranked[name] = _varying(name, flat, stacked.ndim > 2, notes)
         labels[name] = _labels(name, names[name], texts, ranked[name])
     for what, found in (
         ("constant", notes.constants),
@@ -113,14 +115,16 @@ def layout(
     return Layout({n: names[n] for n in ranked}, texts, ranked, labels, tuple(notes.sentences))
 
 
-def _varying(name: str, flat: np.ndarray, notes: _Notes) -> np.ndarray:
-    """Elements that vary and are no copy of an earlier one."""
-    varies = np.flatnonzero((flat != flat[0]).any(axis=0))
+def _varying(name: str, flat: np.ndarray, is_matrix: bool, notes: _Notes) -> np.ndarray:
+    """Elements that vary and, in a matrix, are no copy of an earlier one."""
+    # one computed as a product of roots is 1 up to rounding only
+    varies = np.flatnonzero(np.ptp(flat, axis=0) > ROUNDING * np.abs(flat).max(axis=0))
     if len(varies) < flat.shape[1]:
         notes.constants[name] = flat.shape[1] - len(varies)
-    if not len(varies):
+    if not len(varies) or not is_matrix:
         return varies
-    _, first = np.unique(flat[:, varies], axis=1, return_index=True)
+    rounded = np.array([[float(f"{x:.9g}") for x in row] for row in flat[:, varies]])
+    _, first = np.unique(rounded, axis=1, return_index=True)
     if len(first) < len(varies):
         notes.repeated[name] = len(varies) - len(first)
     return varies[np.sort(first)]

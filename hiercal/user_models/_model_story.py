@@ -205,12 +205,11 @@ def sound(
     finite({name: truth[name] for name in DENSITIES if name in truth}, parameters)
     if LOG_LIK in truth and truth[LOG_LIK] <= -LARGEST:
         raise ValueError(
-            f"the data drawn have likelihood zero{_beside(parameters)}, as counts have that "
-            "overflow"
+            f"the data drawn have likelihood zero{beside(parameters)}, as counts have that overflow"
         )
 
 
-def _beside(parameters: Mapping[str, np.ndarray]) -> str:
+def beside(parameters: Mapping[str, np.ndarray]) -> str:
     """The scalars among parameters, in words."""
     shown = ", ".join(f"{n} = {float(v):.4g}" for n, v in parameters.items() if np.ndim(v) == 0)
     return f" at {shown}" if shown else ""
@@ -224,5 +223,5 @@ def finite(values: Mapping[str, np.ndarray], shown: Mapping[str, np.ndarray]) ->
             of = f" of {bad.size}" if bad.size > 1 else ""
             raise ValueError(
                 f"{int(bad.sum())}{of} drawn values of {name} "
-                f"{'is' if bad.sum() == 1 else 'are'} not finite{_beside(shown)}"
+                f"{'is' if bad.sum() == 1 else 'are'} not finite{beside(shown)}"
             )

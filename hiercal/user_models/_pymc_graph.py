@@ -94,7 +94,7 @@ def _ancestors(variable: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _without_initial_values(model: pm.Model) -> Generator[dict[str, Any]]:
+def without_initial_values(model: pm.Model) -> Generator[dict[str, Any]]:
     """The model without its initial values, which conversion refuses; they are put back."""
     given = {rv: value for rv, value in model.rvs_to_initial_values.items() if value is not None}
     model.rvs_to_initial_values.update(dict.fromkeys(given))
@@ -119,7 +119,7 @@ def driven(model: pm.Model) -> pm.Model:
         model_from_fgraph,
     )
 
-    with _without_initial_values(model) as initial_values, warnings.catch_warnings():
+    with without_initial_values(model) as initial_values, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Detected variables likely created by GP")
         graph, _ = fgraph_from_model(model)
     observed = [n for n in graph.apply_nodes if isinstance(n.op, ModelObservedRV)]
@@ -138,6 +138,7 @@ def driven(model: pm.Model) -> pm.Model:
         replacement: Any = ModelObservedRV(name=name, dims=dims)(node.inputs[0], data)
         graph.replace(node.outputs[0], replacement, import_missing=True)
     copy = model_from_fgraph(graph, mutate_fgraph=True)
+    as_written(copy, list(model.named_vars))
     for name, value in initial_values.items():
         if not hasattr(value, "owner"):
             copy.set_initval(copy[name], value)
@@ -158,60 +159,96 @@ def _numbers(value: Any) -> np.ndarray:
     return numbers.astype(kinds.get(numbers.dtype.kind, numbers.dtype))
 
 
+def log_densities(model: pm.Model, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Pointwise log density of each variable, as a function of the variables themselves.
+
+    Parameters
+    ----------
+    model : pm.Model
+    data : mapping of str to TensorVariable
+        What the observed variables are; without, those are left out.
+    """
+    from pymc.logprob.basic import conditional_logp
+    from pytensor.graph.fg import FunctionGraph
+
+    wanted = [*model.free_RVs, *(model.observed_RVs if data else ())]
+    # all at once: alone, a variable's density may be that of a copy of its parents
+    values = {rv: rv.type() for rv in wanted}
+    terms = conditional_logp(values)
+    found = FunctionGraph(outputs=[terms[values[rv]] for rv in wanted], clone=False)
+    # in place: the variables have to be those of the model, not copies that are drawn anew
+    given = [(values[rv], (data or {}).get(rv.name or "", rv)) for rv in wanted]
+    found.replace_all([each for each in given if each[0] in found.variables], import_missing=True)
+    return {str(rv.name): term for rv, term in zip(wanted, found.outputs, strict=True)}
+
+
 def _densities(model: pm.Model, pm: Any) -> None:
     """Add the log densities to a model, as functions of its variables and data."""
     import pytensor.tensor as pt
 
-    names = set(model.named_vars)
-    priors = [pm.logp(rv, rv).sum() for rv in model.free_RVs] + [p.sum() for p in model.potentials]
-    pointwise = [
-        pm.logp(rv, model[f"{rv.name}_data"], warn_rvs=False).ravel() for rv in model.observed_RVs
-    ]
+    data = {str(rv.name): model[f"{rv.name}_data"] for rv in model.observed_RVs}
+    found = log_densities(model, data)
+    priors = [found[str(rv.name)].sum() for rv in model.free_RVs]
+    priors += [each.sum() for each in model.potentials]
+    pointwise = [found[name].ravel() for name in data]
     terms = {LOG_PRIOR: pt.sum(priors), LOG_LIK: pt.sum([each.sum() for each in pointwise])}
-    points, _ = observations(shapes_of_data(model))
+    points, _ = observations({name: _shape(found[name]) for name in data})
     if points:
         terms[POINTWISE] = pt.concatenate([pointwise[i][where] for i, where in points])
     for name, term in terms.items():
-        if name not in names:
+        if name not in model.named_vars:
             # infinite at the edge of the support, where rounding may put a draw
             pm.Deterministic(name, pt.clip(pt.cast(term, "float64"), -LARGEST, LARGEST))
 
 
 def shapes_of_data(model: pm.Model) -> dict[str, tuple[int, ...]]:
     """Shapes of the pointwise log likelihoods of a `driven` model, by observed variable."""
-    import pymc as pm
-
-    terms: dict[str, Any] = {
-        rv.name: pm.logp(rv, model[f"{rv.name}_data"], warn_rvs=False) for rv in model.observed_RVs
-    }
-    return {name: tuple(map(int, term.shape.eval())) for name, term in terms.items()}
+    data = {str(rv.name): model[f"{rv.name}_data"] for rv in model.observed_RVs}
+    found = log_densities(model, data)
+    return {name: _shape(found[name]) for name in data}
 
 
-def forward(model: pm.Model) -> Callable[[int], dict[str, np.ndarray]]:
+def _shape(term: Any) -> tuple[int, ...]:
+    return tuple(map(int, term.shape.eval()))
+
+
+Draw = Callable[[int], dict[str, np.ndarray]]
+
+
+def forward(model: pm.Model, only_free: bool = False) -> Draw:
     """A function of a seed that draws all variables and data of a `driven` model.
 
-    A variable is drawn again where it does not obey a transform that its density assumes, such as
-    ``ordered``: PyMC's own forward draws ignore these. The output `IN_ORDER` says so.
+    With `only_free`, it draws the free variables alone, to the same values. The output `IN_ORDER`
+    says whether they obey the transforms that their density assumes, such as ``ordered``: PyMC's
+    own forward draws ignore these.
     """
     import pytensor.tensor as pt
     from pymc.pytensorf import compile, reseed_rngs
-    from pytensor.graph.replace import graph_replace
+    from pytensor.graph.fg import FunctionGraph
+    from pytensor.graph.traversal import ancestors
     from pytensor.tensor.random.variable import RandomGeneratorSharedVariable
 
-    data = {model[f"{rv.name}_data"]: rv for rv in model.observed_RVs}
-    named = {each.name: each for each in [*model.free_RVs, *model.deterministics]}
-    drawn = dict(zip(named, graph_replace(list(named.values()), _typed(data), strict=False),
-                     strict=True))  # fmt: skip
-    drawn |= {node.name: pt.as_tensor(rv) for node, rv in data.items()}
-    drawn[IN_ORDER] = pt.all(
+    data = {f"{rv.name}_data": rv for rv in model.observed_RVs}
+    in_order = pt.all(
         pt.stack([pt.constant(True), *map(partial(_obeyed, model), restricted(model))])
     )
-    function = compile([], list(drawn.values()), random_seed=0, on_unused_input="ignore")
-    rngs = [v for v in function.get_shared() if isinstance(v, RandomGeneratorSharedVariable)]
+    drawn: dict[str, Any] = {each.name: each for each in model.free_RVs}
+    drawn |= {each.name: each for each in model.deterministics} | data | {IN_ORDER: in_order}
+    # every random variable stays one node: what is drawn is what the densities are of
+    graph = FunctionGraph(outputs=list(drawn.values()), clone=True, copy_inputs=False)
+    outputs = dict(zip(drawn, graph.outputs, strict=True))
+    graph.replace_all(
+        [(model[name], _typed(outputs[name], model[name])) for name in data], import_missing=True
+    )
+    outputs = dict(zip(drawn, graph.outputs, strict=True))
+    rngs = [v for v in ancestors(graph.outputs) if isinstance(v, RandomGeneratorSharedVariable)]
+    if only_free:
+        outputs = {rv.name: outputs[rv.name] for rv in model.free_RVs}
+    function = compile([], list(outputs.values()), random_seed=0)
 
     def draw(seed: int) -> dict[str, np.ndarray]:
         reseed_rngs(rngs, seed)
-        return dict(zip(drawn, map(np.asarray, function()), strict=True))
+        return dict(zip(outputs, map(np.asarray, function()), strict=True))
 
     return draw
 
@@ -240,15 +277,24 @@ def completed(
     return complete
 
 
-def _typed(data: dict[Any, Any]) -> dict[Any, Any]:
-    """The replacements in the exact type of what they replace."""
+def _typed(value: Any, like: Any) -> Any:
+    """A value in the exact type of another."""
     import pytensor.tensor as pt
 
-    typed = {}
-    for node, rv in data.items():
-        value = pt.cast(rv, node.dtype)
-        typed[node] = value if value.type == node.type else pt.specify_shape(value, node.type.shape)
-    return typed
+    value = pt.cast(value, like.dtype)
+    return value if value.type == like.type else pt.specify_shape(value, like.type.shape)
+
+
+def as_written(model: pm.Model, names: Sequence[str]) -> None:
+    """Put a model's variables in the order of names, which rewriting does not keep.
+
+    Draws then repeat from process to process.
+    """
+    place = {name: i for i, name in enumerate(names)}
+    for held in (model.free_RVs, model.observed_RVs, model.deterministics, model.potentials):
+        ordered = sorted(held, key=lambda each: place.get(each.name or "", len(place)))
+        held.clear()
+        held.extend(ordered)
 
 
 def restricted(model: pm.Model) -> Sequence[Any]:
@@ -285,7 +331,8 @@ def digest(model: pm.Model) -> str:
     roots = [*model.basic_RVs, *model.deterministics, *model.potentials]
     roots += [model.rvs_to_values[rv] for rv in model.observed_RVs]
     text = str(debugprint(roots, file="str", print_type=True, id_type="int"))
-    hashed = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", text).encode())
+    # numbers of nodes depend on what else was made in the process, as addresses do
+    hashed = hashlib.sha256(re.sub(r"\[id \w+\]|0x[0-9a-f]+", "", text).encode())
     hashed.update(repr([model.rvs_to_transforms[rv].__class__ for rv in model.free_RVs]).encode())
     for variable in ancestors(roots):
         held = (

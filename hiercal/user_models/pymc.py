@@ -21,6 +21,7 @@ from hiercal.user_models._model_story import (
     LOG_PRIOR,
     POINTWISE,
     ModelStory,
+    beside,
     interchangeable,
     prior_looked_at,
     sound,
@@ -166,6 +167,11 @@ def _forward(story: PyMCStory) -> Callable[[int], dict[str, np.ndarray]]:
 
 
 @cache
+def _free(story: PyMCStory) -> Callable[[int], dict[str, np.ndarray]]:
+    return graph.forward(_driven(story), only_free=True)
+
+
+@cache
 def _completed(story: PyMCStory) -> Callable[..., dict[str, np.ndarray]]:
     return graph.completed(_driven(story))
 
@@ -196,7 +202,14 @@ def _drawn(
 def _in_order(story: PyMCStory, rng: np.random.Generator) -> dict[str, np.ndarray]:
     draw = _forward(story)
     for _ in range(MOST_TRIES):
-        values = draw(int(rng.integers(2**63)))
+        seed = int(rng.integers(2**63))
+        try:
+            values = draw(seed)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            # a generator refused its parameters: these can be drawn without it
+            raise ValueError(f"{error}{beside(_free(story)(seed))}") from error
         if values.pop(graph.IN_ORDER):
             return values
     raise ModelRefused(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hiercal.user_models._pymc_graph import as_written, log_densities, without_initial_values
+
 if TYPE_CHECKING:
     import pymc as pm
 
@@ -20,24 +22,18 @@ CHECKED = 10
 
 @dataclass(frozen=True)
 class Change:
-    """A variable as a function of a raw one.
+    """A variable as a function of a standardised one.
 
     Attributes
     ----------
     raw : TensorVariable
         The standardised variable.
-    value : TensorVariable
-        The variable itself.
-    log_jacobian : TensorVariable
-        Log of the determinant d value / d raw.
-    transform : Transform or None
-        Of the raw variable.
+    value_of : callable
+        The variable itself, and the log of the determinant d variable / d raw, given the raw one.
     """
 
     raw: Any
-    value: Any
-    log_jacobian: Any
-    transform: Any = None
+    value_of: Callable[[Any], tuple[Any, Any]]
 
 
 def movable(model: pm.Model) -> tuple[tuple[str, ...], list[str]]:
@@ -104,13 +100,8 @@ def _moved(model: pm.Model, name: str) -> tuple[pm.Model, Any]:
         model_from_fgraph,
     )
 
-    initial = {rv.name: v for rv, v in model.rvs_to_initial_values.items() if v is not None}
-    saved = dict(model.rvs_to_initial_values)
-    model.rvs_to_initial_values.update(dict.fromkeys(saved))
-    try:
+    with without_initial_values(model) as initial:
         graph, _ = fgraph_from_model(model)
-    finally:
-        model.rvs_to_initial_values.update(saved)
     node: Any
     (node,) = [n for n in graph.apply_nodes if isinstance(n.op, ModelFreeRV) and n.op.name == name]
     rv: Any = node.inputs[0]
@@ -118,20 +109,21 @@ def _moved(model: pm.Model, name: str) -> tuple[pm.Model, Any]:
     family = _family(rv)
     assert family is not None
     change = family(rv)
-    raw_dims = dims if change.raw.ndim == rv.ndim else ()
-    change.raw.name = f"{name}_raw"
     value_type = change.raw.type()
-    value_type.name = change.raw.name
-    raw: Any = ModelFreeRV(transform=change.transform, name=f"{name}_raw", dims=raw_dims)(
-        change.raw, value_type
-    )
-    (value, log_jacobian) = _in_terms_of(raw, change)
+    change.raw.name = value_type.name = f"{name}_raw"
+    raw: Any = ModelFreeRV(
+        transform=_default_transform(change.raw),
+        name=change.raw.name,
+        dims=dims if change.raw.ndim == rv.ndim else (),
+    )(change.raw, value_type)
+    value, log_jacobian = change.value_of(raw)
     moved: Any = ModelDeterministic(name=name, dims=dims)(value)
     graph.replace(node.outputs[0], moved, import_missing=True)
     graph.add_output(raw, import_missing=True)
     jacobian: Any = ModelDeterministic(name=f"{name}_log_jacobian", dims=())(log_jacobian)
     graph.add_output(jacobian, import_missing=True)
     copy = model_from_fgraph(graph, mutate_fgraph=True)
+    as_written(copy, list(model.named_vars))
     for other, start in initial.items():
         if other != name and not hasattr(start, "owner"):
             copy.set_initval(copy[other], start)
@@ -139,14 +131,6 @@ def _moved(model: pm.Model, name: str) -> tuple[pm.Model, Any]:
     copy.deterministics.remove(log_jacobian)
     del copy.named_vars[log_jacobian.name]
     return copy, log_jacobian
-
-
-def _in_terms_of(raw: Any, change: Change) -> tuple[Any, Any]:
-    """Value and log Jacobian with the model's raw variable in place of the bare one."""
-    from pytensor.graph.replace import graph_replace
-
-    both = graph_replace([change.value, change.log_jacobian], {change.raw: raw}, strict=False)
-    return both[0], both[1]
 
 
 def _disagreement(before: pm.Model, after: pm.Model, log_jacobian: Any) -> float:
@@ -170,10 +154,7 @@ def _disagreement(before: pm.Model, after: pm.Model, log_jacobian: Any) -> float
 
 def _log_priors(model: pm.Model) -> list[Any]:
     """Log densities of the free variables, and the potentials, at the variables themselves."""
-    import pymc as pm
-
-    densities: list[Any] = [pm.logp(rv, rv) for rv in model.free_RVs]
-    return [each.sum() for each in [*densities, *model.potentials]]
+    return [each.sum() for each in [*log_densities(model).values(), *model.potentials]]
 
 
 def _family(rv: Any) -> Callable[[Any], Change] | None:
@@ -201,7 +182,7 @@ def _family(rv: Any) -> Callable[[Any], Change] | None:
 def _location_scale(rv: Any) -> Change:
     *shape, loc, scale = rv.owner.op.dist_params(rv.owner)
     raw = rv.owner.op(*shape, np.float64(0), np.float64(1), size=rv.shape)
-    return Change(raw, loc + scale * raw, _log_all(scale, rv), _default_transform(raw))
+    return Change(raw, lambda raw: (loc + scale * raw, _log_all(scale, rv)))
 
 
 def _scale(rv: Any) -> Change:
@@ -210,7 +191,7 @@ def _scale(rv: Any) -> Change:
     (scale,) = rv.owner.op.dist_params(rv.owner)
     standard = {"halfcauchy": pm.HalfCauchy, "exponential": pm.Exponential}
     raw = standard[rv.owner.op.name].dist(np.float64(1), size=rv.shape)
-    return Change(raw, scale * raw, _log_all(scale, rv), _default_transform(raw))
+    return Change(raw, lambda raw: (scale * raw, _log_all(scale, rv)))
 
 
 def _log_normal(rv: Any) -> Change:
@@ -218,9 +199,12 @@ def _log_normal(rv: Any) -> Change:
     import pytensor.tensor as pt
 
     loc, scale = rv.owner.op.dist_params(rv.owner)
-    raw = pm.Normal.dist(np.float64(0), np.float64(1), size=rv.shape)
-    value = pt.exp(loc + scale * raw)
-    return Change(raw, value, _log_all(scale, rv) + pt.log(value).sum())
+
+    def value_of(raw: Any) -> tuple[Any, Any]:
+        log_value = loc + scale * raw
+        return pt.exp(log_value), _log_all(scale, rv) + log_value.sum()
+
+    return Change(pm.Normal.dist(np.float64(0), np.float64(1), size=rv.shape), value_of)
 
 
 def _multivariate(rv: Any) -> Change:
@@ -228,11 +212,14 @@ def _multivariate(rv: Any) -> Change:
     import pytensor.tensor as pt
 
     mean, covariance = rv.owner.op.dist_params(rv.owner)
-    raw = pm.Normal.dist(np.float64(0), np.float64(1), size=rv.shape)
     root = pt.linalg.cholesky(covariance)
-    each = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    value = mean + (root @ raw[..., None])[..., 0]
-    return Change(raw, value, pt.broadcast_to(each, rv.shape[:-1]).sum() if rv.ndim > 1 else each)
+
+    def value_of(raw: Any) -> tuple[Any, Any]:
+        each = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+        log_jacobian = pt.broadcast_to(each, rv.shape[:-1]).sum() if rv.ndim > 1 else each
+        return mean + (root @ raw[..., None])[..., 0], log_jacobian
+
+    return Change(pm.Normal.dist(np.float64(0), np.float64(1), size=rv.shape), value_of)
 
 
 def _zero_sum(rv: Any) -> Change:
@@ -242,17 +229,16 @@ def _zero_sum(rv: Any) -> Change:
     n_axes = rv.owner.op.ndim_supp
     (sigma, *_) = rv.owner.op.dist_params(rv.owner)
     lead = [rv.shape[axis] for axis in range(rv.ndim - n_axes)]
-    raw = pm.ZeroSumNormal.dist(
-        np.float64(1),
-        n_zerosum_axes=n_axes,
-        support_shape=[rv.shape[axis] for axis in range(rv.ndim - n_axes, rv.ndim)],
-        size=lead or None,
+    support = [rv.shape[axis] for axis in range(rv.ndim - n_axes, rv.ndim)]
+    raw: Any = pm.ZeroSumNormal.dist(
+        np.float64(1), n_zerosum_axes=n_axes, support_shape=support, size=lead or None
     )
     # each of the axes that sum to zero has one element less than it seems
-    free = pt.prod(pt.stack([*lead, *(rv.shape[-axis] - 1 for axis in range(1, n_axes + 1))]))
+    free = pt.prod(pt.stack([n - 1 for n in support]))
     # sigma has length 1 along these axes
-    log_jacobian = free * pt.log(sigma).mean()
-    return Change(raw, sigma * raw, log_jacobian, _default_transform(raw))
+    each = pt.log(pt.sum(sigma, axis=tuple(range(-n_axes, 0))) if sigma.ndim else sigma)
+    full = pt.broadcast_to(each, rv.shape[: rv.ndim - n_axes]).sum() if lead else pt.sum(each)
+    return Change(raw, lambda raw: (sigma * raw, free * full))
 
 
 def _log_all(scale: Any, rv: Any) -> Any:
