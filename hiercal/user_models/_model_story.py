@@ -216,9 +216,10 @@ def beside(parameters: Mapping[str, np.ndarray]) -> str:
 
 
 def finite(values: Mapping[str, np.ndarray], shown: Mapping[str, np.ndarray]) -> None:
-    """Raise a ValueError if drawn values are not finite; `shown` are parameters to name beside."""
+    """Raise a ValueError if drawn values are not finite; `shown` are parameters named beside."""
     for name, value in values.items():
-        bad = ~np.isfinite(np.asarray(value, float))
+        # whole numbers beyond this are not exact, and the largest is what an overflow gives
+        bad = ~(np.abs(np.asarray(value, float)) < (2**53 if value.dtype.kind in "iu" else np.inf))
         if bad.any():
             of = f" of {bad.size}" if bad.size > 1 else ""
             raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -144,9 +144,9 @@ def _reordered(model: partial[Any], observed: np.ndarray) -> partial[Any] | None
     """The model bound to other values where it was bound to those observed; None if it was not."""
     if observed.size == 0:
         return None
-    changed = observed[::-1].copy() if observed.ndim and len(set(observed.flat)) > 1 else observed
-    if changed.dtype.kind == "f":
-        changed = changed * 1.25 + 0.5
+    changed = np.atleast_1d(observed)[::-1].reshape(observed.shape).copy()
+    # another mean too
+    changed.reshape(-1)[0] = not changed.flat[0] if changed.dtype == bool else changed.flat[0] + 1
     found = False
 
     def swap(value: Any) -> Any:
@@ -290,7 +290,8 @@ def _disagreement(model: Callable[..., Any], sites: Sites, name: str) -> float:
         terms, _ = compute_log_probs(handlers.seed(given, 0), (), {}, {})
         return now, sum(terms.values()) + move.log_jacobian
 
-    now, was = jax.jit(jax.vmap(both))(jax.random.split(jax.random.key(0), CHECKED))
+    # not compiled: that would take longer than the few operations themselves
+    now, was = jax.vmap(both)(jax.random.split(jax.random.key(0), CHECKED))
     differences = np.abs(now - was) / (1 + np.abs(was))
     return float(np.max(differences[np.isfinite(was)], initial=0.0))
 
@@ -313,6 +314,23 @@ def digest(model: Callable[..., Any], sites: Sites) -> str:
     """Hash of what a model computes: the program of its forward draws, with its constants."""
     closed = jax.make_jaxpr(forward(model, sites))(jax.random.key(0))
     hashed = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(closed.jaxpr)).encode())
-    for constant in closed.consts:
+    for constant in _constants(closed):
         hashed.update(np.ascontiguousarray(constant).tobytes())
     return hashed.hexdigest()[:16]
+
+
+def _constants(program: Any) -> Iterator[Any]:
+    """Arrays that a program and those inside of it hold."""
+    yield from (each for each in getattr(program, "consts", ()) if not _is_key(each))
+    for equation in getattr(program, "eqns", ()):
+        for value in equation.invars:
+            if hasattr(value, "val") and not _is_key(value.val):
+                yield value.val
+        for parameter in equation.params.values():
+            for inner in parameter if isinstance(parameter, tuple | list) else (parameter,):
+                if hasattr(inner, "eqns"):
+                    yield from _constants(inner)
+
+
+def _is_key(value: Any) -> bool:
+    return jnp.issubdtype(getattr(value, "dtype", float), jax.dtypes.prng_key)
