@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hiercal.tables.export import requantify as requantify
     from hiercal.tables.export import run as run
     from hiercal.user_models.bambi import from_bambi as from_bambi
+    from hiercal.user_models.draws import from_draws as from_draws
     from hiercal.user_models.functions import from_functions as from_functions
     from hiercal.user_models.numpyro import from_numpyro as from_numpyro
     from hiercal.user_models.pymc import from_pymc as from_pymc
@@ -44,6 +45,7 @@ _HOMES = {
     "fit": "hiercal.runs.fit",
     "fitter": "hiercal.catalogue",
     "from_bambi": "hiercal.user_models.bambi",
+    "from_draws": "hiercal.user_models.draws",
     "from_functions": "hiercal.user_models.functions",
     "from_numpyro": "hiercal.user_models.numpyro",
     "from_pymc": "hiercal.user_models.pymc",
@@ -69,6 +71,7 @@ __all__ = [
     "fit",
     "fitter",
     "from_bambi",
+    "from_draws",
     "from_functions",
     "from_numpyro",
     "from_pymc",

@@ -15,9 +15,10 @@ from typing import Any
 from hiercal.errors import UnknownName
 from hiercal.fitters import Fitter
 from hiercal.fitters._function import FunctionFitter
+from hiercal.fitters._given import GivenDraws
 from hiercal.runs import user_files
 from hiercal.simulators import Story
-from hiercal.simulators._capabilities import NumPyroModel, PyMCModel
+from hiercal.simulators._capabilities import BringsDraws, NumPyroModel, PyMCModel
 from hiercal.studies import Study
 from hiercal.user_models._of import is_model, story_of
 from hiercal.user_models.functions import FunctionStory
@@ -168,6 +169,9 @@ def usual_fitters(story: Story) -> list[Fitter]:
     ValueError
         If nothing of the catalogue can fit it.
     """
+    if isinstance(story, BringsDraws):
+        chains, draws = story.draws_shape
+        return [GivenDraws(chains=chains, draws=draws)]
     if isinstance(story, FunctionStory):
         return [FunctionFitter(function=story.fit)]
     usual = getattr(story, "usual_models", None) or [

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hiercal import catalogue, console
+from hiercal import console
+from hiercal.config import usual_run
 from hiercal.runs.executors import Where
-from hiercal.runs.run import Run
 from hiercal.tables.export import run
 from hiercal.user_models._of import story_of
 
@@ -27,7 +27,7 @@ def check(
     *args: Any,
     name: str = "",
     fitters: Sequence[Fitter] = (),
-    simulations: int = 200,
+    simulations: int | None = None,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     where: Where | None = None,
@@ -47,7 +47,9 @@ def check(
         What to call it; by default what its library does.
     fitters : sequence of Fitter
         By default the usual sampler of its library, in every parameterisation that can be made.
-    simulations, seed, out, fresh
+    simulations : int
+        By default 200, or as many as there are of `hiercal.from_draws`.
+    seed, out, fresh
         As of `hiercal.run`; the same call goes on where it was left.
     where : Where
         By default this process, so that a script needs no ``if __name__ == "__main__":``.
@@ -62,13 +64,7 @@ def check(
         If the model cannot be checked as it is, with variable, reason and remedy.
     """
     story = story_of(model, *args, name=name, **inputs)
-    wanted = Run(
-        stories=(story,),
-        fitters=tuple(fitters or catalogue.usual_fitters(story)),
-        simulations=simulations,
-        seed=seed,
-        name=story.name,
-    )
+    wanted = usual_run(story, fitters, simulations=simulations, seed=seed)
     result = run(wanted, out, where=where or Where(workers=0), fresh=fresh)
     console.show_result(result)
     _display(result)

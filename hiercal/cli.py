@@ -23,6 +23,7 @@ Examples:
   hiercal claims
   hiercal show results/eight_schools
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
+  hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
   hiercal fit eight_schools --model centred
 """
 
@@ -170,6 +171,75 @@ def run(
     except JournalError as error:
         _fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
+        _fail(str(error), NOT_DECIDED if check else 1)
+    except KeyboardInterrupt:
+        _fail(_interrupted(wanted, folder), 130)
+    console.show_result(result)
+    if check:
+        sys.exit(checked(result, allow_inconclusive))
+
+
+@main.command(short_help="Rank draws that were made elsewhere.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--truths", metavar="FILE2", type=click.Path(path_type=Path), help="The truths, if not in FILE."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder; default results/ and FILE's name without its suffix.",
+)
+@click.option(
+    "--max-rank",
+    type=click.IntRange(9),
+    help="Draws that a truth is ranked among; default 99, or about half of them if under 200.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Of what breaks ties of a truth with draws.")
+@click.option("--check", is_flag=True, help="Exit with 1 or 3 as hiercal run --check does.")
+@click.option("--allow-inconclusive", is_flag=True, help="With --check: 0 instead of 3.")
+@click.option("--fresh", is_flag=True, help=FRESH)
+def ranks(
+    file: Path,
+    truths: Path | None,
+    out: Path | None,
+    max_rank: int | None,
+    seed: int | None,
+    check: bool,
+    allow_inconclusive: bool,
+    fresh: bool,
+) -> None:
+    """Rank truths among draws that Stan, R, Julia or anything else made.
+
+    FILE is Parquet or CSV with the columns simulation, chain (if there are several), draw and one
+    for each quantity, and the truths in rows without a draw, or in FILE2; NetCDF or zarr with
+    groups truths and draws; or .npz with the keys truths/NAME and draws/NAME. A fit that failed
+    has NaN, or nothing, instead of draws.
+
+    The folder gets what hiercal run writes; exit codes are the same.
+    """
+    from hiercal import console
+    from hiercal.config import usual_run
+    from hiercal.errors import JournalError, RunError
+    from hiercal.runs.executors import Where
+    from hiercal.runs.interrupts import listen
+    from hiercal.tables.export import run as run_run
+    from hiercal.tables.mixing import NOT_DECIDED
+    from hiercal.tables.mixing import check as checked
+    from hiercal.user_models._draws_files import read_draws
+
+    if allow_inconclusive and not check:
+        _fail("--allow-inconclusive goes with --check", 2)
+    try:
+        wanted = usual_run(read_draws(file, truths), max_rank=max_rank, seed=seed)
+    except (ValueError, ModuleNotFoundError) as error:
+        _fail(str(error), 2)
+    folder = out or Path("results") / wanted.name
+    listen()
+    try:
+        result = run_run(wanted, folder, where=Where(workers=0), fresh=fresh, given=file)
+    except JournalError as error:
+        _fail(str(error), 2)
+    except (RunError, ValueError) as error:
         _fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
         _fail(_interrupted(wanted, folder), 130)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from hiercal.errors import ConfigError
 from hiercal.fitters import Fitter
 from hiercal.runs.run import Run
 from hiercal.simulators import Story
+from hiercal.simulators._capabilities import BringsDraws, Numbered
 from hiercal.studies import Study
 from hiercal.user_models._of import LIBRARIES
+from hiercal.user_models.draws import usual_max_rank
 
 
 class Item(BaseModel):
@@ -117,6 +120,25 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
         raise ConfigError(f"{path}: {error}") from None
 
 
+def usual_run(story: Story, fitters: Iterable[Fitter] = (), **options: Any) -> Run:
+    """A run of one story, by its usual fitters where none are given.
+
+    Parameters
+    ----------
+    options
+        Of `hiercal.Run`; those that are None are left to it. Of a story with simulations of its
+        own, all of them are taken, and of one that brings few draws fewer ranks than 99.
+    """
+    usual: dict[str, Any] = {"name": story.name}
+    if isinstance(story, Numbered):
+        usual["simulations"] = story.n_simulations
+    if isinstance(story, BringsDraws):
+        usual["max_rank"] = usual_max_rank(math.prod(story.draws_shape))
+    given = {key: value for key, value in options.items() if value is not None}
+    each = tuple(fitters) or tuple(catalogue.usual_fitters(story))
+    return Run(stories=(story,), fitters=each, **usual | given)
+
+
 def _of_file(reference: str, quick: bool, options: dict[str, Any]) -> Run | Study:
     """A study of the user's own, or a run of their model."""
     try:
@@ -124,9 +146,7 @@ def _of_file(reference: str, quick: bool, options: dict[str, Any]) -> Run | Stud
             return _study_of(reference, reference, quick, options)
         if quick:
             raise ConfigError(f"{reference}: --quick is of named studies; give --simulations")
-        story = catalogue.story(reference)
-        fitters = tuple(catalogue.usual_fitters(story))
-        return Run(stories=(story,), fitters=fitters, name=story.name, **options)
+        return usual_run(catalogue.story(reference), **options)
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         raise ConfigError(str(error)) from None
 

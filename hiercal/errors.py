@@ -15,6 +15,10 @@ class ModelRefused(ValueError):
     """A user's model that cannot be checked as it is; the message names variable and remedy."""
 
 
+class DrawsRefused(ValueError):
+    """Draws made elsewhere that cannot be ranked; the message says what they should be."""
+
+
 class JournalError(Exception):
     """The journal of a run cannot be used; the message says why and what to do."""
 

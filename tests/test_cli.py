@@ -1,8 +1,10 @@
 """The commands: exit codes, messages, output."""
 
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -231,3 +233,57 @@ def test_the_story_table_tries_every_model(tmp_path, monkeypatch):
     assert "✗" not in done.output.partition("Under a model")[0]
     assert done.output.count("not run") == 6
     assert "4 of 4" in done.output
+
+
+def given_draws(folder, n=60, draws=50, width=1.0):
+    """A CSV file of exact draws of a normal mean, or of ones that are too narrow."""
+    rng = np.random.default_rng(3)
+    lines = ["simulation,draw,mu"]
+    for i in range(1, n + 1):
+        truth = rng.normal()
+        middle, sd = rng.normal(truth, 1) / 2, width * 0.5**0.5
+        lines += [f"{i},,{truth}", *(f"{i},{d + 1},{rng.normal(middle, sd)}" for d in range(draws))]
+    (folder / "stan.csv").write_text("\n".join(lines) + "\n")
+    return folder / "stan.csv"
+
+
+def test_draws_in_a_file_are_ranked_and_shown_again(tmp_path, monkeypatch, unrendered):
+    monkeypatch.chdir(tmp_path)
+    done = invoke("ranks", given_draws(tmp_path), "--check")
+    assert done.exit_code == 0, done.output
+    assert "stan: 60 simulations, seed 0, 1 arm" in done.output
+    assert "stan/given" in done.output
+    assert "ranked among 24 of them unless max_rank" in " ".join(done.output.split())
+    folder = tmp_path / "results" / "stan"
+    assert str(tmp_path / "stan.csv") in json.loads((folder / "manifest.json").read_text())["given"]
+    assert "stan/given" in invoke("show", folder).output
+    assert invoke("ranks", "stan.csv").exit_code == 0
+    given_draws(tmp_path, width=0.4)
+    again = invoke("ranks", "stan.csv", "--check")
+    assert again.exit_code == 2
+    assert "holds another run; it differs in" in again.output
+    narrow = invoke("ranks", "stan.csv", "--check", "--fresh")
+    assert narrow.exit_code == 1
+    assert "miscalibrated" in narrow.output
+
+
+def test_ranks_takes_out_and_max_rank(tmp_path, unrendered):
+    path, out = given_draws(tmp_path), tmp_path / "out"
+    assert invoke("ranks", path, "--out", out, "--max-rank", 24, "--seed", 2).exit_code == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["run"]["max_rank"], manifest["seed"]) == (24, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--allow-inconclusive"], "--allow-inconclusive goes with --check"),
+        (["--max-rank", "51"], "keeps 1 x 50 draws, fewer than max_rank = 51"),
+        (["--truths", "none.csv"], "there is no file none.csv"),
+    ],
+)
+def test_mistakes_in_ranks_exit_with_2_and_one_message(options, message, tmp_path):
+    done = invoke("ranks", given_draws(tmp_path), *options)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output

@@ -117,8 +117,8 @@ class FunctionFitter(Fitter):
         super().check(story)
         refit, errors = self.prepare(story), []
         while self.draws is None and not hasattr(self, "_learned"):
-            drawn = story.simulate(np.random.default_rng(len(errors)))
             try:
+                drawn = story.simulate(np.random.default_rng(len(errors)))
                 refit({name: np.asarray(values) for name, values in drawn.data.items()}, 0)
             except Exception as error:
                 # a function may fail on some data sets; on all of them it is no fitter

@@ -25,6 +25,7 @@ from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import ranked, unseen
 from hiercal.runs.result import Result
 from hiercal.runs.run import Run
+from hiercal.simulators._capabilities import BringsDraws
 
 OPTIONAL_STOPPING = (
     "This extends a run whose verdicts may have been looked at. Looking again after each extension "
@@ -67,6 +68,10 @@ def fitted(
     names = ranked(run.arms, run.recording)
     folder.mkdir(parents=True, exist_ok=True)
     reports = reporter(progress)
+    if any(isinstance(story, BringsDraws) for story in run.stories):
+        if where is not None and where != Where(workers=0):
+            reports.note("Draws made elsewhere are ranked in this process, without workers.")
+        where = Where(workers=0)  # the arrays would travel with every batch
     blind = unseen(run.arms, run.recording)
     with Journal(folder / JOURNAL) as journal:
         if fresh:

@@ -15,6 +15,7 @@ from hiercal.fitters._fitter import Refit, failed, whole
 from hiercal.runs.run import arm_key, story_key
 from hiercal.runs.streams import digest, stream
 from hiercal.simulators import Simulation, Story
+from hiercal.simulators._capabilities import Numbered
 
 
 def simulate(seed: int, story: Story, simulation: int) -> Simulation:
@@ -38,7 +39,11 @@ def simulate(seed: int, story: Story, simulation: int) -> Simulation:
     >>> sorted(simulate(1, story("eight_schools"), 0).truth)
     ['mu', 'tau', 'theta']
     """
-    drawn = story.simulate(stream(seed, "simulate", story_key(story), simulation))
+    drawn = (
+        story.simulation(simulation)
+        if isinstance(story, Numbered)
+        else story.simulate(stream(seed, "simulate", story_key(story), simulation))
+    )
     for name, value in dict(story.given).items():
         if drawn.truth[name] != value:
             raise ValueError(

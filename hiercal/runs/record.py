@@ -20,7 +20,7 @@ from hiercal.runs.thinned_draws import to_bytes
 from hiercal.sbc import coverage, efficiency
 from hiercal.sbc.ranks import effective_ranks, ranks, thin
 from hiercal.simulators import Simulation, Story
-from hiercal.simulators._capabilities import LogLikelihood
+from hiercal.simulators._capabilities import BringsDraws, LogLikelihood
 
 TRIED = 20
 """Simulations that are tried for the names of the quantities."""
@@ -67,6 +67,14 @@ def unseen(arms: Sequence[Arm], recording: Recording) -> list[str]:
     sentences = []
     for arm in arms:
         names = quantity_names(arm, recording)
+        if isinstance(arm.story, BringsDraws):
+            if lacking := [name for name in ("log_prior", "log_lik") if name not in names]:
+                sentences.append(
+                    f"{arm.label} ranks no {' and no '.join(lacking)}: draws that lost the "
+                    "correlation between parameters, or left part of the data unused, may pass. "
+                    "Put them among the truths and the draws, under these names."
+                )
+            continue
         if "log_prior" not in names:
             sentences.append(
                 f"{arm.label} ranks no log prior: draws whose correlation between parameters is "

@@ -19,6 +19,7 @@ from hiercal.fitters._function import FunctionFitter
 from hiercal.runs import identity
 from hiercal.runs.quantities import Products, Quantity, named, pairs
 from hiercal.simulators import Story
+from hiercal.simulators._capabilities import Numbered
 from hiercal.simulators._story import changed_fields
 
 GROUPS = ("each", "summary")
@@ -168,6 +169,12 @@ class Run:
         if not isinstance(self.keep_draws, bool):
             raise ValueError(f"run: keep_draws is {self.keep_draws!r}; give True or False")
         at_least("run", "simulations", self.simulations, 1)
+        for story in self.stories:
+            if isinstance(story, Numbered) and self.simulations > story.n_simulations:
+                raise ValueError(
+                    f"run: simulations is {self.simulations}; {story.name} has "
+                    f"{story.n_simulations}: give that or fewer"
+                )
         at_least("run", "seed", self.seed, 0)
         at_least("run", "max_rank", self.max_rank, 9)
         if not 0 < self.level < 1:

@@ -131,6 +131,34 @@ class FromTable(Protocol):
         ...
 
 
+@runtime_checkable
+class Numbered(Protocol):
+    """Simulations that are there already, each with its number, and none beyond them."""
+
+    @property
+    def n_simulations(self) -> int:
+        """How many there are."""
+        ...
+
+    def simulation(self, number: int) -> Any:
+        """The `hiercal.Simulation` with this number, from 0."""
+        ...
+
+
+@runtime_checkable
+class BringsDraws(Protocol):
+    """Draws that were made elsewhere; its data hold the number of the ``simulation``."""
+
+    @property
+    def draws_shape(self) -> tuple[int, int]:
+        """Chains and draws a chain."""
+        ...
+
+    def draws_of(self, number: int) -> Arrays:
+        """Draws of a simulation, (n_chains, n_draws, *dims); NaN where its fit failed."""
+        ...
+
+
 CALLED: dict[type, tuple[str, str]] = {
     PyMCModel: ("PyMC model", "pymc_model"),
     NumPyroModel: ("NumPyro model", "numpyro_model"),
@@ -143,5 +171,7 @@ CALLED: dict[type, tuple[str, str]] = {
     Integrated: ("draws of what is integrated out", "draw_integrated"),
     RealData: ("real data", "observed"),
     FromTable: ("layout of a table", "from_frame"),
+    Numbered: ("simulations made beforehand", "simulation"),
+    BringsDraws: ("draws made elsewhere", "draws_of"),
 }
 """What messages call each, and the method or property that gives it to a story."""
