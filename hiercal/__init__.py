@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hiercal.user_models.draws import from_draws as from_draws
     from hiercal.user_models.functions import from_functions as from_functions
     from hiercal.user_models.numpyro import from_numpyro as from_numpyro
+    from hiercal.user_models.parity import parity as parity
     from hiercal.user_models.pymc import from_pymc as from_pymc
 
 _HOMES = {
@@ -50,6 +51,7 @@ _HOMES = {
     "from_numpyro": "hiercal.user_models.numpyro",
     "from_pymc": "hiercal.user_models.pymc",
     "requantify": "hiercal.tables.export",
+    "parity": "hiercal.user_models.parity",
     "run": "hiercal.tables.export",
     "simulate": "hiercal.runs.fit",
     "story": "hiercal.catalogue",
@@ -75,6 +77,7 @@ __all__ = [
     "from_functions",
     "from_numpyro",
     "from_pymc",
+    "parity",
     "requantify",
     "run",
     "simulate",

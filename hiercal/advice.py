@@ -79,8 +79,7 @@ def advise(
     story = story_of(model, *args, name=name, **inputs)
     observed = data if data is not None else _data_of(story)
     rows = [
-        _piloted(story, fitter, observed, fits, seed)
-        for fitter in _all_models(story, draws, tune)
+        _piloted(story, fitter, observed, fits, seed) for fitter in _all_models(story, draws, tune)
     ]
     table = pd.DataFrame(rows)
     return _judged(table)
@@ -152,7 +151,9 @@ def _parameters(
     story: Story, draws: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], rng: Any
 ) -> dict[str, np.ndarray]:
     """The scalar parameters of draws, without log densities and new groups."""
-    labels = {label for name in story.dims if name not in DENSITIES for label in _labels(story, name)}
+    labels = {
+        label for name in story.dims if name not in DENSITIES for label in _labels(story, name)
+    }
     found = story.quantities(draws, data, rng)
     return {name: values for name, values in found.items() if name in labels}
 

@@ -25,6 +25,7 @@ Examples:
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
   hiercal fit eight_schools --model centred
+  hiercal parity in_pymc.py:model in_numpyro.py:model
 """
 
 FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing else."
@@ -398,6 +399,49 @@ def fit(
     if fitted.fit.error is not None:
         _fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
     console.show_fit(fitted)
+
+
+@main.command(short_help="Are two codings the same model?")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="[B]", required=False)
+@click.option(
+    "--names",
+    metavar="NAMES",
+    help="Variables of A and what B calls them: mu=Intercept,tau=1|group_sigma.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1, True, True),
+    default=1e-6,
+    show_default=True,
+    help="Relative difference of log densities above which they differ.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def parity(a: str, b: str | None, names: str | None, tolerance: float, seed: int) -> None:
+    """Compare two codings of a model, A and B, each a file.py:model of PyMC, NumPyro or Bambi.
+
+    Log densities and their gradients are compared at prior draws of both, variable by variable;
+    the first that differs is named. Forward draws of each are compared with its own log density;
+    with A alone, that is all.
+
+    Exits with 0 if all is equal, 1 if something differs, 2 on a mistake in the command and when a
+    model is refused.
+    """
+    from hiercal import catalogue, parity_table
+    from hiercal.user_models.parity import parity as compared
+
+    try:
+        pairs = [tuple(each.split("=")) for each in names.split(",")] if names else []
+        if any(len(pair) != 2 for pair in pairs):
+            _fail(f"--names is {names!r}; give a=b,c=d: names in A and in B", 2)
+        stories = [catalogue.story(name) for name in (a, b) if name]
+        mapped = {one.strip(): other.strip() for one, other in pairs}
+        found = compared(*stories, names=mapped, tolerance=tolerance, seed=seed)
+    except (ValueError, ModuleNotFoundError) as error:
+        _fail(str(error), 2)
+    parity_table.show_parity(found)
+    if not found.same:
+        sys.exit(1)
 
 
 def _fail(message: str, code: int) -> Any:
