@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hiercal.fitters import Fit as Fit
     from hiercal.fitters import Fitter as Fitter
     from hiercal.fitters import Refit as Refit
+    from hiercal.posterior_draws import around as around
     from hiercal.runs.executors import Where as Where
     from hiercal.runs.fit import fit as fit
     from hiercal.runs.fit import simulate as simulate
@@ -42,6 +43,7 @@ _HOMES = {
     "Story": "hiercal.simulators",
     "Study": "hiercal.studies",
     "Where": "hiercal.runs.executors",
+    "around": "hiercal.posterior_draws",
     "check": "hiercal.checking",
     "fit": "hiercal.runs.fit",
     "fitter": "hiercal.catalogue",
@@ -69,6 +71,7 @@ __all__ = [
     "Story",
     "Study",
     "Where",
+    "around",
     "check",
     "fit",
     "fitter",

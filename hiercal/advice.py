@@ -180,7 +180,7 @@ def _bias(
         return np.nan
     known = [(i, n) for i, n in enumerate(names) if n in exact.names and np.isfinite(exact.sd(n))]
     off = [(draws[..., i].mean() - exact.mean(n)) / exact.sd(n) for i, n in known]
-    return float(max(off, key=abs)) if off else np.nan
+    return float(off[int(np.argmax(np.abs(off)))]) if off else np.nan
 
 
 def _judged(table: pd.DataFrame) -> pd.DataFrame:

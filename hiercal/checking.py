@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hiercal import console
+from hiercal import console, posterior_draws
 from hiercal.config import usual_run
 from hiercal.runs.executors import Where
 from hiercal.tables.export import run
@@ -26,6 +26,7 @@ def check(
     model: Any,
     *args: Any,
     name: str = "",
+    around: Any = False,
     fitters: Sequence[Fitter] = (),
     simulations: int | None = None,
     seed: int = 0,
@@ -45,6 +46,9 @@ def check(
         What a NumPyro model, or the function, is called with.
     name : str
         What to call it; by default what its library does.
+    around : bool, dict of arrays, path or InferenceData
+        Data to check around, in place of the whole prior: True for the model's own; see
+        `hiercal.around`.
     fitters : sequence of Fitter
         By default the usual sampler of its library, in every parameterisation that can be made.
     simulations : int
@@ -64,6 +68,9 @@ def check(
         If the model cannot be checked as it is, with variable, reason and remedy.
     """
     story = story_of(model, *args, name=name, **inputs)
+    if around is not False:
+        number = 200 if simulations is None else simulations
+        story = posterior_draws.around(story, around, simulations=number, seed=seed)
     wanted = usual_run(story, fitters, simulations=simulations, seed=seed)
     result = run(wanted, out, where=where or Where(workers=0), fresh=fresh)
     console.show_result(result)

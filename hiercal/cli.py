@@ -107,6 +107,14 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     is_flag=True,
     help="With --check: 0 instead of 3, unless an arm has no completed fit.",
 )
+@click.option(
+    "--around",
+    is_flag=False,
+    flag_value="",
+    metavar="[CSV]",
+    help="Posterior SBC: check around data, the model's own or those of a CSV file, and not all "
+    "over the prior. Give it after CONFIG.",
+)
 @click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
 @click.option("--fresh", is_flag=True, help=FRESH)
 def run(
@@ -119,6 +127,7 @@ def run(
     scheduler_file: Path | None,
     check: bool,
     allow_inconclusive: bool,
+    around: str | None,
     quick: bool,
     fresh: bool,
 ) -> None:
@@ -151,8 +160,9 @@ def run(
 
     if allow_inconclusive and not check:
         _fail("--allow-inconclusive goes with --check", 2)
+    changes = {"simulations": simulations, "seed": seed, "around": True if around == "" else around}
     try:
-        wanted = read(config, quick=quick, simulations=simulations, seed=seed)
+        wanted = read(config, quick=quick, **changes)
     except ConfigError as error:
         _fail(str(error), 2)
     name = config.stem if isinstance(wanted, Study) and config.suffix == ".toml" else wanted.name

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from hiercal import catalogue
 from hiercal.errors import ConfigError
 from hiercal.fitters import Fitter
+from hiercal.posterior_draws import around
 from hiercal.runs.run import Run
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import BringsDraws, Numbered
@@ -39,6 +40,7 @@ class StoryItem(BaseModel):
     pymc: str = ""
     numpyro: str = ""
     bambi: str = ""
+    around: bool | str = False
 
     @model_validator(mode="after")
     def _one(self) -> StoryItem:
@@ -68,6 +70,7 @@ class RunConfig(BaseModel):
     quantities: str | list[str] = []
     products: bool | list[tuple[str, str]] = False
     keep_draws: bool = False
+    around: bool | str = False
 
 
 def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any) -> Run | Study:
@@ -146,7 +149,11 @@ def _of_file(reference: str, quick: bool, options: dict[str, Any]) -> Run | Stud
             return _study_of(reference, reference, quick, options)
         if quick:
             raise ConfigError(f"{reference}: --quick is of named studies; give --simulations")
-        return usual_run(catalogue.story(reference), **options)
+        around, size = options.pop("around", False), RunConfig.model_fields["simulations"].default
+        story = catalogue.story(reference)
+        if around is not False:
+            story = _around(story, around, {"simulations": size, **options})
+        return usual_run(story, **options)
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         raise ConfigError(str(error)) from None
 
@@ -162,7 +169,13 @@ def _run(config: RunConfig, path: Path) -> Run:
     def made[T](make: Callable[..., T], items: list[Item]) -> list[T]:
         return [make(_from(path.parent, item.name), **(item.model_extra or {})) for item in items]
 
-    stories = [_story(item, path.parent) for item in config.stories]
+    sizes = {"simulations": config.simulations, "seed": config.seed}
+    stories = [
+        _around(_story(item, path.parent), data, sizes, path.parent if item.around else Path())
+        if (data := item.around or config.around) is not False
+        else _story(item, path.parent)
+        for item in config.stories
+    ]
     fitters = _usual(stories) if config.fitters is None else made(catalogue.fitter, config.fitters)
     files = [config.quantities] if isinstance(config.quantities, str) else config.quantities
     return Run(
@@ -170,7 +183,7 @@ def _run(config: RunConfig, path: Path) -> Run:
         fitters=tuple(fitters),
         simulations=config.simulations,
         seed=config.seed,
-        name=config.name or path.stem,
+        name=(config.name or path.stem) + ("_around" if config.around else ""),
         max_rank=config.max_rank,
         level=config.level,
         groups=config.groups,
@@ -191,6 +204,13 @@ def _story(item: StoryItem, folder: Path) -> Story:
                                  f"{', '.join(options)}")  # fmt: skip
             return catalogue.model(_from(folder, reference), library)
     return catalogue.story(_from(folder, item.name), **options)
+
+
+def _around(
+    story: Story, data: bool | str, options: dict[str, Any], folder: Path = Path()
+) -> Story:
+    """The story around its own data, or around those of a file."""
+    return around(story, data if data is True else folder / str(data), **options)
 
 
 def _usual(stories: list[Story]) -> list[Fitter]:

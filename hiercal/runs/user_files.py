@@ -92,7 +92,14 @@ def written_in(item: object) -> list[Code]:
     held = [getattr(item, field.name) for field in told if field.compare]
     functions = [value for value in held if isinstance(value, FunctionType)]
     read_from = sys.modules.get(getattr(item, "module", ""))
-    return [*type(item).__mro__, *functions, *([read_from] if read_from else [])]
+    own = [*type(item).__mro__, *functions, *([read_from] if read_from else [])]
+    # a story around data rests on the story that it is made of
+    parts = getattr(item, "made_of", ())
+    return own + [
+        code
+        for part in parts
+        for code in ([part] if isinstance(part, FunctionType) else written_in(part))
+    ]
 
 
 def module_of(code: Code) -> str:

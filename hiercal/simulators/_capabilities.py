@@ -122,6 +122,26 @@ class RealData(Protocol):
 
 
 @runtime_checkable
+class Replicates(Protocol):
+    """New data from parameters that are given: what calibration around real data needs."""
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        """Data of the same groups and sizes, drawn at parameters (*dims)."""
+        ...
+
+
+@runtime_checkable
+class Merges(Protocol):
+    """Two data sets of the same groups, told as one: the exact posterior given both follows."""
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Any, Arrays]:
+        """A story of the same parameters and one data set that tells of them what both tell."""
+        ...
+
+
+@runtime_checkable
 class FromTable(Protocol):
     """A design and data that are read from a table."""
 
@@ -170,6 +190,8 @@ CALLED: dict[type, tuple[str, str]] = {
     Population: ("normal population of groups", "new_group_at"),
     Integrated: ("draws of what is integrated out", "draw_integrated"),
     RealData: ("real data", "observed"),
+    Replicates: ("new data at given parameters", "replicate"),
+    Merges: ("way to tell two data sets as one", "merged"),
     FromTable: ("layout of a table", "from_frame"),
     Numbered: ("simulations made beforehand", "simulation"),
     BringsDraws: ("draws made elsewhere", "draws_of"),

@@ -68,6 +68,7 @@ class Story(ABC):
     integrated : parameters that a model integrates out; they are drawn after sampling.
     unreliable : models whose posterior no NUTS can be expected to sample, whatever the data.
     coordinates : the model in whose coordinates the log prior is ranked.
+    sbc : what its truths are drawn from: ``prior``, or ``posterior`` given data.
 
     Examples
     --------
@@ -87,6 +88,7 @@ class Story(ABC):
     integrated: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     unreliable: ClassVar[tuple[str, ...]] = ()
     coordinates: ClassVar[str] = "centred"
+    sbc: ClassVar[str] = "prior"
 
     def __post_init__(self) -> None:
         given = tuple(sorted((str(name), float(value)) for name, value in dict(self.given).items()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy.special import expit, gammaln, logit
@@ -15,7 +16,7 @@ from hiercal.exact.mixed_model import Scale
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
 from hiercal.simulators._fields import Finite, Names, Observed, Positive, Sizes
-from hiercal.simulators._story import Simulation, log_normal
+from hiercal.simulators._story import Arrays, Simulation, log_normal
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -89,9 +90,17 @@ class Batting(NormalGroups, Tractable):
         mu = self.given_or("mu", rng.normal(self.mu_mean, self.mu_scale))
         tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
         theta = rng.normal(mu, tau, size=len(self.at_bats))
-        hits = rng.binomial(self.at_bats, expit(theta))
         truth = {"mu": np.array(mu), "tau": np.array(tau), "theta": theta}
-        return Simulation(truth, {"hits": hits})
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        return {"hits": rng.binomial(self.at_bats, expit(truth["theta"]))}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        doubled = tuple(2 * n for n in self.at_bats)
+        return dataclasses.replace(self, at_bats=doubled), {"hits": first["hits"] + second["hits"]}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         theta = draws["theta"]

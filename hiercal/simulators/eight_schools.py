@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from hiercal.exact.normal_normal import NormalNormal
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
 from hiercal.simulators._fields import Names, Observed, Positive, Positives
-from hiercal.simulators._story import Simulation, log_normal
+from hiercal.simulators._story import Arrays, Simulation, log_normal
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -77,8 +79,17 @@ class EightSchools(NormalGroups, Tractable):
         z = rng.standard_cauchy() if heavy else rng.normal()
         tau = self.given_or("tau", abs(self.tau_scale * z))
         theta = rng.normal(mu, tau, size=len(self.sigma))
-        y = rng.normal(theta, self.sigma)
-        return Simulation({"mu": np.array(mu), "tau": np.array(tau), "theta": theta}, {"y": y})
+        truth = {"mu": np.array(mu), "tau": np.array(tau), "theta": theta}
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        return {"y": rng.normal(truth["theta"], self.sigma)}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        halved = tuple(se / math.sqrt(2) for se in self.sigma)
+        return dataclasses.replace(self, sigma=halved), {"y": (first["y"] + second["y"]) / 2}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         if model == "no_pooling":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy import stats
@@ -16,7 +17,7 @@ from hiercal.exact.mixed_model import Scale
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import LOG, NormalGroups, Tractable, by_name
 from hiercal.simulators._fields import Exposures, Names, Observed, Positive
-from hiercal.simulators._story import Simulation, log_normal
+from hiercal.simulators._story import Arrays, Simulation, log_normal
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -79,9 +80,17 @@ class Hospitals(NormalGroups, Tractable):
         mu_log = self.given_or("mu_log", rng.normal(0, self.mu_scale))
         sigma_log = self.given_or("sigma_log", abs(rng.normal(0, self.sigma_scale)))
         rate = np.exp(rng.normal(mu_log, sigma_log, size=len(self.exposure)))
-        y = rng.poisson(rate * self.exposure)
         truth = {"mu_log": np.array(mu_log), "sigma_log": np.array(sigma_log), "lambda": rate}
-        return Simulation(truth, {"y": y})
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        return {"y": rng.poisson(truth["lambda"] * self.exposure)}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        doubled = tuple(2 * n for n in self.exposure)
+        return dataclasses.replace(self, exposure=doubled), {"y": first["y"] + second["y"]}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         if model == "no_pooling":

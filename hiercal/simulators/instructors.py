@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hiercal.exact.mixed_model import CrossProducts, MixedModel, Scale
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
 from hiercal.simulators._fields import Finite, Names, Observed, Positive, Sizes
-from hiercal.simulators._story import Simulation, log_normal
+from hiercal.simulators._story import Arrays, Simulation, log_normal
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -70,9 +71,19 @@ class Instructors(NormalGroups, Tractable):
         tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
         sigma = self.given_or("sigma", abs(rng.normal(0, self.sigma_scale)))
         theta = rng.normal(mu, tau, size=len(self.sizes))
-        y = rng.normal(theta[self.group_of], sigma)
         truth = {"mu": np.array(mu), "tau": np.array(tau), "sigma": np.array(sigma), "theta": theta}
-        return Simulation(truth, {"y": y})
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        return {"y": rng.normal(truth["theta"][self.group_of], truth["sigma"])}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        # the groups stay together, as the story has them
+        order = np.argsort(np.tile(self.group_of, 2), kind="stable")
+        y = np.concatenate([first["y"], second["y"]])[order]
+        return dataclasses.replace(self, sizes=tuple(2 * n for n in self.sizes)), {"y": y}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         log_sigma = np.log(2) + log_normal(draws["sigma"], 0, self.sigma_scale)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -86,9 +88,17 @@ class PrivateSchools(NormalGroups, Tractable):
         beta = self.given_or("beta", rng.normal(0, self.beta_scale))
         tau = self.given_or("tau", abs(rng.normal(0, self.tau_scale)))
         theta = rng.normal(mu + beta * np.array(self.x), tau)
-        y = rng.normal(theta, self.sigma)
         truth = {"mu": np.array(mu), "beta": np.array(beta), "tau": np.array(tau), "theta": theta}
-        return Simulation(truth, {"y": y})
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        return {"y": rng.normal(truth["theta"], self.sigma)}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        halved = tuple(se / math.sqrt(2) for se in self.sigma)
+        return dataclasses.replace(self, sigma=halved), {"y": (first["y"] + second["y"]) / 2}
 
     def expected(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         beta = 0.0 if self.exchangeable else draws["beta"][..., None]

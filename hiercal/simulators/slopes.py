@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hiercal.exact.mixed_model import CrossProducts, MixedModel, Scale
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name
 from hiercal.simulators._fields import Finite, Names, Observed, Positive, Rows
-from hiercal.simulators._story import Simulation, log_normal
+from hiercal.simulators._story import Arrays, Simulation, log_normal
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -85,17 +86,28 @@ class Slopes(NormalGroups, Tractable):
         sigma_slope = self.given_or("sigma_slope", rng.exponential(1 / self.slope_rate))
         noise = self.given_or("noise", rng.exponential(1 / self.noise_rate))
         slope = rng.normal(mu_slope, sigma_slope, size=len(self.x))
-        y = rng.normal(slope[self.group_of] * self.regressor, noise)
-        smallest = np.argmin([len(row) for row in self.x])
-        members = np.flatnonzero(self.group_of == smallest)
-        y[members[len(members) // 2 :]] += self.contamination
         truth = {
             "mu_slope": np.array(mu_slope),
             "sigma_slope": np.array(sigma_slope),
             "noise": np.array(noise),
             "slope": slope,
         }
-        return Simulation(truth, {"y": y})
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        y = rng.normal(truth["slope"][self.group_of] * self.regressor, truth["noise"])
+        smallest = np.argmin([len(row) for row in self.x])
+        members = np.flatnonzero(self.group_of == smallest)
+        y[members[len(members) // 2 :]] += self.contamination
+        return {"y": y}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        # the groups stay together, as the story has them
+        order = np.argsort(np.tile(self.group_of, 2), kind="stable")
+        y = np.concatenate([first["y"], second["y"]])[order]
+        return dataclasses.replace(self, x=tuple((*row, *row) for row in self.x)), {"y": y}
 
     def log_prior(self, draws: Mapping[str, np.ndarray], model: str = "centred") -> np.ndarray:
         log_noise = np.log(self.noise_rate) - self.noise_rate * draws["noise"]

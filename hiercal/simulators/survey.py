@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -165,7 +166,16 @@ class Survey(Tractable):
         alpha = self.given_or("alpha", max(rng.gamma(self.alpha_shape) / self.alpha_rate, FLOOR))
         pi = self.proportions(alpha * pi0, rng)
         truth = {"alpha": np.array(alpha), "pi0": pi0, "pi": pi}
-        return Simulation(truth, {"counts": rng.multinomial(self.n, pi)})
+        return Simulation(truth, self.replicate(truth, rng))
+
+    def replicate(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> Arrays:
+        return {"counts": rng.multinomial(self.n, truth["pi"])}
+
+    def merged(
+        self, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+    ) -> tuple[Self, Arrays]:
+        doubled = tuple(2 * n for n in self.n)
+        return dataclasses.replace(self, n=doubled), {"counts": first["counts"] + second["counts"]}
 
     def proportions(self, a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Proportions of each region, (n_regions, n_categories), from Dirichlet(a).

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 def pit_tree(result: Result) -> xr.DataTree:
     """A DataTree whose ``prior_sbc`` group holds PIT values, dims (arm, simulation, group).
 
+    Those of a story around data are in the group ``posterior_sbc``:
+    ``az.plot_ecdf_pit(tree, group="posterior_sbc", sample_dims="simulation")``.
+
     ArviZ takes no missing values, so the group holds the simulations that every arm fitted and the
-    quantities that every arm has; ``n_left_out`` says how many simulations that leaves out. The
-    groups of a run of several stories are below the name of each story, shortened and without a
+    quantities that every arm has; ``n_left_out`` says how many simulations that leaves out. Where a
+    run has several groups of one name, each is below the name of its story, shortened and without a
     slash where a store asks for it. An arm without a single
     fit is left out and named in ``arms_left_out``.
     """
@@ -30,21 +33,25 @@ def pit_tree(result: Result) -> xr.DataTree:
 
     records = result.columns("arm", "simulation", "quantity", "rank", "max_rank")
     groups = {
-        str(story): _prior_sbc(
+        (str(story), f"{_sbc(arms)}_sbc"): _pit_values(
             records[records["arm"].isin(arms["arm"]).to_numpy()],
             result.manifest["seed"],
             arms["key"].to_dict(),
         )
         for story, arms in result.arms.groupby("story", sort=False)
     }
-    if len(groups) == 1:
-        return xr.DataTree.from_dict({"prior_sbc": next(iter(groups.values()))})
-    return xr.DataTree.from_dict(
-        {f"{file_name(story)}/prior_sbc": group for story, group in groups.items()}
-    )
+    flat = {name: group for (_, name), group in groups.items()}
+    if len(flat) < len(groups):
+        flat = {f"{file_name(story)}/{name}": group for (story, name), group in groups.items()}
+    return xr.DataTree.from_dict(flat)
 
 
-def _prior_sbc(records: pd.DataFrame, seed: int, keys: dict[str, str]) -> xr.Dataset:
+def _sbc(arms: pd.DataFrame) -> str:
+    """What a story's truths are drawn from; runs of earlier versions know the prior only."""
+    return str(arms["sbc"].iloc[0]) if "sbc" in arms else "prior"
+
+
+def _pit_values(records: pd.DataFrame, seed: int, keys: dict[str, str]) -> xr.Dataset:
     import xarray as xr
 
     max_rank = int(records["max_rank"].iloc[0])

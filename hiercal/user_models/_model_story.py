@@ -18,6 +18,8 @@ LARGEST = 1e100
 """What an infinite log density is reported as."""
 DENSITIES = (LOG_PRIOR, LOG_LIK, POINTWISE)
 """Log densities that a fit reports as if they were parameters."""
+AGAIN = "_again"
+"""What is added to the name of an observed variable for its second copy."""
 TRIED = 300
 """Draws of the prior predictive distribution that are looked at before a run."""
 MANY_BROKEN = 0.05

@@ -132,7 +132,7 @@ def driven(model: pm.Model) -> pm.Model:
             graph.replace(node.outputs[0], renamed(*node.inputs), import_missing=True)
     for node in [n for n in graph.apply_nodes if isinstance(n.op, ModelObservedRV)]:
         name, dims = node.op.name, node.op.dims
-        values = _numbers(node.inputs[1])
+        values = numbers(node.inputs[1])
         shared = pytensor.shared(values, name=f"{name}_data", shape=values.shape)
         data: Any = ModelNamed(name=shared.name, dims=dims)(shared)
         replacement: Any = ModelObservedRV(name=name, dims=dims)(node.inputs[0], data)
@@ -147,7 +147,7 @@ def driven(model: pm.Model) -> pm.Model:
     return copy
 
 
-def _numbers(value: Any) -> np.ndarray:
+def numbers(value: Any) -> np.ndarray:
     """The observed values, whatever holds them, in the type that the sampler takes."""
     try:
         numbers = np.asarray(value.eval() if not hasattr(value, "data") else value.data)

@@ -192,7 +192,7 @@ def _layout(given: Given) -> Layout:
         for i in np.flatnonzero(whole)
         for at in (-1, given.shape[1] // 2)
     ]
-    found = layout(seen, given.dims, given.coords)
+    found = layout(seen, {n: d or () for n, d in given.dims.items()}, given.coords)
     if not any(found.labels.values()):
         raise DrawsRefused("all truths and draws have one value, so there is nothing to rank")
     return found

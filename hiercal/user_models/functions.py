@@ -36,11 +36,14 @@ class FunctionStory(Story):
         ``simulator(rng)`` returns truth and data.
     fit : callable
         ``fit(data, seed)`` returns draws by name.
+    replicate : callable, optional
+        ``replicate(truth, rng)`` returns new data at given parameters.
     """
 
     title: str
     simulator: Simulate
     fit: Callable[..., Any]
+    replicate: Callable[..., Any] | None = None
 
     name: ClassVar[Any] = _Name()
 
@@ -92,7 +95,13 @@ def _kind(value: Any) -> str:
     return "nothing" if value is None else type(value).__name__
 
 
-def from_functions(simulate: Simulate, fit: Callable[..., Any], *, name: str = "") -> FunctionStory:
+def from_functions(
+    simulate: Simulate,
+    fit: Callable[..., Any],
+    *,
+    name: str = "",
+    replicate: Callable[..., Any] | None = None,
+) -> FunctionStory:
     """A story of two functions, for models and samplers that hiercal knows nothing of.
 
     Parameters
@@ -103,6 +112,8 @@ def from_functions(simulate: Simulate, fit: Callable[..., Any], *, name: str = "
         ``fit(data, seed)`` returns draws by name, (n_chains, n_draws, *dims) or (n_draws, *dims).
     name : str
         What to call the story; by default the name of `simulate`.
+    replicate : callable
+        ``replicate(truth, rng)`` returns new data at given parameters, for `hiercal.around`.
 
     Returns
     -------
@@ -136,5 +147,8 @@ def from_functions(simulate: Simulate, fit: Callable[..., Any], *, name: str = "
                 "record of a run would tell; move it out of that function"
             )
     return FunctionStory(
-        title=name or getattr(simulate, "__name__", ""), simulator=simulate, fit=fit
+        title=name or getattr(simulate, "__name__", ""),
+        simulator=simulate,
+        fit=fit,
+        replicate=replicate,
     )
