@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hiercal.advice import advise as advise
     from hiercal.catalogue import fitter as fitter
     from hiercal.catalogue import story as story
     from hiercal.catalogue import study as study
@@ -44,6 +45,7 @@ _HOMES = {
     "Study": "hiercal.studies",
     "Where": "hiercal.runs.executors",
     "around": "hiercal.posterior_draws",
+    "advise": "hiercal.advice",
     "check": "hiercal.checking",
     "fit": "hiercal.runs.fit",
     "fitter": "hiercal.catalogue",
@@ -71,6 +73,7 @@ __all__ = [
     "Story",
     "Study",
     "Where",
+    "advise",
     "around",
     "check",
     "fit",

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hiercal import console, posterior_draws
+from hiercal import posterior_draws
 from hiercal.config import usual_run
+from hiercal.console.result import show_result
 from hiercal.runs.executors import Where
 from hiercal.tables.export import run
 from hiercal.user_models._of import story_of
@@ -73,7 +74,7 @@ def check(
         story = posterior_draws.around(story, around, simulations=number, seed=seed)
     wanted = usual_run(story, fitters, simulations=simulations, seed=seed)
     result = run(wanted, out, where=where or Where(workers=0), fresh=fresh)
-    console.show_result(result)
+    show_result(result)
     _display(result)
     return result
 

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiercal import Result, Run, console, fitter, story
+from hiercal import Result, Run, fitter, story
+from hiercal.console import attention
+from hiercal.console import result as console
 from hiercal.runs.manifest import made_of
 from hiercal.runs.progress import Bars, Lines, Tally
 from hiercal.tables import mixing, verdicts
@@ -77,7 +79,7 @@ def test_a_long_list_of_quantities_is_cut_unless_all_are_asked_for(finished, cap
     text = printed(finished, capsys)
     table = text.partition("Not calibrated, by quantity: the smallest p")[2]
     assert len(text.splitlines()) < 90
-    assert table.count("theta[") == console.attention.MOST_QUANTITIES
+    assert table.count("theta[") == attention.MOST_QUANTITIES
     assert "theta[0]" in table
     joined = " ".join(text.split())
     assert f"787 more that are not calibrated are in {finished.folder}/verdicts.csv" in joined
@@ -114,7 +116,7 @@ def test_what_failures_mean_is_printed_for_the_first_ones(finished, capsys):
         row["cause"] = f"Cause {i}."
     pd.DataFrame(said).to_csv(path, index=False)
     text = " ".join(printed(finished, capsys).split())
-    assert text.count("is shifted. Cause") == console.attention.MOST_ROWS
+    assert text.count("is shifted. Cause") == attention.MOST_ROWS
     assert f"9 more explanations in {path}" in text
 
 

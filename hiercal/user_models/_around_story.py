@@ -59,7 +59,7 @@ class Around(Story):
     pymc_model: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     numpyro_model: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     exact: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
-    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # ty: ignore[incompatible-attribute-override]
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
     module: str = field(default="", compare=False, repr=False)
 
     name: ClassVar[Any] = _Title()

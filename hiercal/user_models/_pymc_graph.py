@@ -198,7 +198,8 @@ def _densities(model: pm.Model, pm: Any) -> None:
     for name, term in terms.items():
         if name not in model.named_vars:
             # infinite at the edge of the support, where rounding may put a draw
-            pm.Deterministic(name, pt.clip(pt.cast(term, "float64"), -LARGEST, LARGEST))
+            most = np.float64(LARGEST)  # PyTensor takes a plain number for a float32
+            pm.Deterministic(name, pt.clip(pt.cast(term, "float64"), -most, most))
 
 
 def shapes_of_data(model: pm.Model) -> dict[str, tuple[int, ...]]:

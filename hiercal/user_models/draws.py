@@ -47,7 +47,7 @@ class DrawsStory(Story):
     truths: Mapping[str, np.ndarray] = field(compare=False, repr=False)
     draws: Mapping[str, np.ndarray] = field(compare=False, repr=False)
     layout: Layout = field(compare=False, repr=False)
-    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # ty: ignore[incompatible-attribute-override]
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     name: ClassVar[Any] = _Title()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiercal import Run, fitter, story
-from hiercal.console import show_result
+from hiercal.console.result import show_result
 from hiercal.simulators._story import log_normal
 from hiercal.tables import verdicts
 from tests.running import run

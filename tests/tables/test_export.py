@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hiercal import Run, fitter, story
-from hiercal.console import show_result
+from hiercal.console.result import show_result
 from hiercal.tables import export, verdicts
 from tests.running import run
 

@@ -1,15 +1,17 @@
-"""What the command line prints."""
+"""The verdicts of a run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hiercal import attention, words
+from hiercal import words
+from hiercal.console import attention
+from hiercal.console._table import console, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,21 +19,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from hiercal.real_data import Fitted
     from hiercal.runs.result import Result
 
 STYLES = {"calibrated": "green", "miscalibrated": "bold red", "inconclusive": "yellow"}
-CLAIM_STYLES = {
-    "holds": "green",
-    "fails": "bold red",
-    "holds in a regime": "cyan",
-    "undecided": "yellow",
-}
-TAILS = (0.055, 0.945)
 WIDTHS = {"arm": 32, "verdict": 13}
 """How wide columns are at least."""
-WIDEST = {"verdict": 24, "p (Holm)": 9}
-"""How wide columns are at most, so that the table of the arms fits."""
 LEGEND = (
     "worst: the quantity with the smallest p. p (Holm): adjusted for all quantities of all arms; "
     "(eff.): of the ranks among effective draws, where autocorrelation can make the plain p small. "
@@ -44,14 +36,6 @@ FINDS = (
     "the arm at once {shared}, if they err independently, and something between if they do not."
 )
 SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
-
-
-def console() -> Console:
-    """Standard output, wide enough for the tables where it is not a terminal."""
-    # names come from files and data: brackets and colons in them are no markup
-    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-    terminal = Console(**plain)
-    return terminal if terminal.is_terminal else Console(**plain, width=118)
 
 
 def show_result(result: Result, every: bool = False) -> None:
@@ -172,95 +156,6 @@ def _show_errors(out: Console, result: Result) -> None:
             ),
             soft_wrap=True,
         )
-
-
-def show_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> bool:
-    """Print what a named study found; return whether any of its claims fails."""
-    out = console()
-    claims = tables.get("claims")
-    if claims is not None:
-        out.print(_claim_table(claims))
-    out.print("Tables: " + ", ".join(f"{n}.csv ({len(t)} rows)" for n, t in sorted(tables.items())))
-    out.print(f"All tables and figures: {folder}")
-    return claims is not None and bool((claims["verdict"] == "fails").any())
-
-
-def show_claims(claims: pd.DataFrame) -> None:
-    """Print the claims ledger."""
-    console().print(_claim_table(claims))
-
-
-def _claim_table(claims: pd.DataFrame) -> Table:
-    table = table_of("Claims", "", "claim", "verdict", "effect (se)", "bound", "of")
-    for row in claims.to_dict("records"):
-        table.add_row(
-            row["claim"],
-            row["says"],
-            Text(row["verdict"], CLAIM_STYLES[row["verdict"]]),
-            f"{row['effect']:.3g} ({row['se']:.2g})" if row["se"] else f"{row['effect']:.4g}",
-            f"{row['bound']:.3g}",
-            row["measure"],
-        )
-    return table
-
-
-def show_fit(fitted: Fitted) -> None:
-    """Print a posterior beside the exact one."""
-    from hiercal.sbc import efficiency
-
-    out = console()
-    fit, exact = fitted.fit, fitted.exact
-    n_chains, n_draws = next(iter(fit.draws.values())).shape[:2]
-    total = n_chains * n_draws
-    out.print(Text("\n").append(fitted.label, "bold"), f": {n_chains} x {n_draws} draws", sep="")
-    if fit.stats:
-        out.print(
-            f"{fit.divergences} of {total} draws diverged; "
-            f"{fit.stats['n_steps'].mean():.1f} leapfrog steps a draw"
-        )
-    columns = ["", "mean", "mcse", "sd", "89 %", "ESS bulk", "tail", "R-hat"]
-    if exact is not None:
-        columns += ["exact mean", "sd", "89 %", "z"]
-    table = table_of(None, *columns, numeric=True)
-    draws = np.stack(list(fitted.quantities.values()), axis=-1)
-    diagnostics = efficiency.diagnostics(draws)
-    infinite: list[str] = []
-    for q, name in enumerate(fitted.quantities):
-        pooled = draws[..., q].ravel()
-        mean, sd = pooled.mean(), pooled.std(ddof=1)
-        mcse = sd / np.sqrt(diagnostics["ess_mean"][q])
-        row = [
-            name,
-            f"{mean:.3f}",
-            f"{mcse:.3f}",
-            f"{sd:.3f}",
-            _interval(np.quantile(pooled, TAILS)),
-            f"{diagnostics['ess_bulk'][q]:.0f}",
-            f"{diagnostics['ess_tail'][q]:.0f}",
-            f"{diagnostics['r_hat'][q]:.3f}",
-        ]
-        if exact is not None and name in exact.names:
-            of_name = exact.mean(name), exact.sd(name), (mean - exact.mean(name)) / mcse
-            shown = zip(of_name, (".3f", ".3f", "+.1f"), strict=True)
-            exact_mean, exact_sd, z = (f"{x:{f}}" if np.isfinite(x) else "–" for x, f in shown)
-            row += [exact_mean, exact_sd, _interval(exact.quantile(name, TAILS)), z]
-            infinite += [name] * (exact_mean == "–")
-        table.add_row(*row)
-    out.print(table)
-    if infinite:
-        out.print(
-            f"–: {', '.join(infinite)} has no finite exact mean, so that of the draws means "
-            "nothing; compare the 89 % intervals.",
-            markup=False,
-        )
-    if exact is not None:
-        out.print(
-            "z: mean minus exact mean, in Monte Carlo standard errors (mcse); beyond 3 is a bias."
-        )
-
-
-def _interval(ends: np.ndarray) -> str:
-    return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
 
 
 def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str]) -> Table:
@@ -402,30 +297,5 @@ def _bias_table(bias: pd.DataFrame) -> Table:
                 f"{b:+.{digits}f} ({s:.{digits}f})"
                 for b, s in zip(rows["bias"], rows["se"], strict=True)
             ),
-        )
-    return table
-
-
-def table_of(
-    title: str | None,
-    *columns: str,
-    numeric: bool = False,
-    widths: Mapping[str, int] | None = None,
-) -> Table:
-    """A table whose columns of words are on the left, and numbers on the right if `numeric`."""
-    from rich.box import SIMPLE_HEAD
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
-    table.padding = (0, 1, 0, 0)
-    for i, column in enumerate(columns):
-        words = column in ("", "arm", "verdict", "worst", "quantity", "why", "name")
-        table.add_column(
-            column,
-            justify="left" if i == 0 or words or not numeric else "right",
-            overflow="fold",
-            min_width=(widths or {}).get(column),
-            max_width=WIDEST.get(column),
         )
     return table

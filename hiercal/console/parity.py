@@ -8,7 +8,7 @@ import numpy as np
 from rich.text import Text
 
 from hiercal import words
-from hiercal.console import console, table_of
+from hiercal.console._table import console, table_of
 
 if TYPE_CHECKING:
     from hiercal.user_models.parity import Parity

@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from hiercal import catalogue, story_table
-from hiercal.console import console, table_of
+from hiercal.console._table import console, table_of
 
 TICKS = {True: "✓", False: "✗"}
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from hiercal.runs.run import Run
-    from hiercal.studies import Study
+from hiercal.cli import models
+from hiercal.cli._exit import FRESH, fail, interrupted
 
 EXAMPLE = """
 \b
@@ -25,10 +24,10 @@ Examples:
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
   hiercal fit eight_schools --model centred
+  hiercal run my_model.py:model                                (a PyMC, NumPyro or Bambi model)
+  hiercal advise my_model.py:model
   hiercal parity in_pymc.py:model in_numpyro.py:model
 """
-
-FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing else."
 
 
 @click.group(
@@ -61,11 +60,12 @@ def main() -> None:
 )
 def list_(kind: str | None, table: bool, results: Path) -> None:
     """List stories, fitters and studies, with their options and defaults."""
-    from hiercal import catalogue, listing
+    from hiercal import catalogue
+    from hiercal.console import listing
 
     if table:
         if kind != "stories":
-            _fail("--table is of the stories: hiercal list stories --table", 2)
+            fail("--table is of the stories: hiercal list stories --table", 2)
         listing.show_story_table(catalogue.names("stories"), results)
         return
     listing.show_catalogue([kind] if kind else ["stories", "fitters", "studies"])
@@ -147,8 +147,9 @@ def run(
     with --check 3; 2 on a mistake in the command or the file, and when the folder holds
     something else; 130 when interrupted.
     """
-    from hiercal import console
     from hiercal.config import read
+    from hiercal.console.claims import show_tables
+    from hiercal.console.result import show_result
     from hiercal.errors import ConfigError, JournalError, RunError
     from hiercal.runs.executors import Where
     from hiercal.runs.interrupts import listen
@@ -159,12 +160,12 @@ def run(
     from hiercal.tables.mixing import check as checked
 
     if allow_inconclusive and not check:
-        _fail("--allow-inconclusive goes with --check", 2)
+        fail("--allow-inconclusive goes with --check", 2)
     changes = {"simulations": simulations, "seed": seed, "around": True if around == "" else around}
     try:
         wanted = read(config, quick=quick, **changes)
     except ConfigError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     name = config.stem if isinstance(wanted, Study) and config.suffix == ".toml" else wanted.name
     folder = out or Path("results") / (f"{name}-quick" if quick else name)
     listen()
@@ -174,87 +175,18 @@ def run(
             tables = run_study(
                 wanted, folder, where=where, fresh=fresh, given=config, say=click.echo
             )
-            failing = console.show_tables(tables, folder)
+            failing = show_tables(tables, folder)
             if check and failing:
                 sys.exit(1)
             return
         result = run_run(wanted, folder, where=where, fresh=fresh, given=config)
     except JournalError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
-        _fail(str(error), NOT_DECIDED if check else 1)
+        fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
-        _fail(_interrupted(wanted, folder), 130)
-    console.show_result(result)
-    if check:
-        sys.exit(checked(result, allow_inconclusive))
-
-
-@main.command(short_help="Rank draws that were made elsewhere.")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--truths", metavar="FILE2", type=click.Path(path_type=Path), help="The truths, if not in FILE."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder; default results/ and FILE's name without its suffix.",
-)
-@click.option(
-    "--max-rank",
-    type=click.IntRange(9),
-    help="Draws that a truth is ranked among; default 99, or about half of them if under 200.",
-)
-@click.option("--seed", type=click.IntRange(0), help="Of what breaks ties of a truth with draws.")
-@click.option("--check", is_flag=True, help="Exit with 1 or 3 as hiercal run --check does.")
-@click.option("--allow-inconclusive", is_flag=True, help="With --check: 0 instead of 3.")
-@click.option("--fresh", is_flag=True, help=FRESH)
-def ranks(
-    file: Path,
-    truths: Path | None,
-    out: Path | None,
-    max_rank: int | None,
-    seed: int | None,
-    check: bool,
-    allow_inconclusive: bool,
-    fresh: bool,
-) -> None:
-    """Rank truths among draws that Stan, R, Julia or anything else made.
-
-    FILE is Parquet or CSV with the columns simulation, chain (if there are several), draw and one
-    for each quantity, and the truths in rows without a draw, or in FILE2; NetCDF or zarr with
-    groups truths and draws; or .npz with the keys truths/NAME and draws/NAME. A fit that failed
-    has NaN, or nothing, instead of draws.
-
-    The folder gets what hiercal run writes; exit codes are the same.
-    """
-    from hiercal import console
-    from hiercal.config import usual_run
-    from hiercal.errors import JournalError, RunError
-    from hiercal.runs.executors import Where
-    from hiercal.runs.interrupts import listen
-    from hiercal.tables.export import run as run_run
-    from hiercal.tables.mixing import NOT_DECIDED
-    from hiercal.tables.mixing import check as checked
-    from hiercal.user_models._draws_files import read_draws
-
-    if allow_inconclusive and not check:
-        _fail("--allow-inconclusive goes with --check", 2)
-    try:
-        wanted = usual_run(read_draws(file, truths), max_rank=max_rank, seed=seed)
-    except (ValueError, ModuleNotFoundError) as error:
-        _fail(str(error), 2)
-    folder = out or Path("results") / wanted.name
-    listen()
-    try:
-        result = run_run(wanted, folder, where=Where(workers=0), fresh=fresh, given=file)
-    except JournalError as error:
-        _fail(str(error), 2)
-    except (RunError, ValueError) as error:
-        _fail(str(error), NOT_DECIDED if check else 1)
-    except KeyboardInterrupt:
-        _fail(_interrupted(wanted, folder), 130)
-    console.show_result(result)
+        fail(interrupted(wanted, folder), 130)
+    show_result(result)
     if check:
         sys.exit(checked(result, allow_inconclusive))
 
@@ -277,7 +209,8 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh:
     A study that is in the folder already, complete and with the same options, is not run again. If
     other code or versions made it, one line says so.
     """
-    from hiercal import catalogue, console
+    from hiercal import catalogue
+    from hiercal.console.claims import show_claims
     from hiercal.errors import JournalError, RunError
     from hiercal.runs.executors import Where
     from hiercal.runs.interrupts import listen
@@ -289,12 +222,12 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh:
         studies = [catalogue.study(name.strip(), quick=quick) for name in names]
         table = ledger(studies, out, quick=quick, fresh=fresh, where=Where(workers), say=click.echo)
     except (JournalError, ValueError) as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     except (RunError, ModuleNotFoundError) as error:
-        _fail(str(error), 1)
+        fail(str(error), 1)
     except KeyboardInterrupt:
-        _fail(f"interrupted; every fit so far is in {out}. The same command goes on.", 130)
-    console.show_claims(table)
+        fail(f"interrupted; every fit so far is in {out}. The same command goes on.", 130)
+    show_claims(table)
 
 
 @main.command(short_help="Print the verdicts of a finished run again.")
@@ -302,66 +235,19 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh:
 @click.option("--all", "every", is_flag=True, help="Every quantity, not only those to look at.")
 def show(folder: Path, every: bool) -> None:
     """Print the verdicts of the run in DIR again, from its files; of a named study, the claims."""
-    from hiercal import console
+    from hiercal.console.claims import show_tables
+    from hiercal.console.result import show_result
     from hiercal.runs.result import Result
     from hiercal.studies._study import read_tables
 
     try:
         tables = read_tables(folder)
         if tables is None:
-            console.show_result(Result(folder), every=every)
+            show_result(Result(folder), every=every)
         else:
-            console.show_tables(tables, folder)
+            show_tables(tables, folder)
     except FileNotFoundError as error:
-        _fail(str(error), 2)
-
-
-@main.command(short_help="Rank new quantities of fits already made.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--quantities",
-    metavar="FILE",
-    multiple=True,
-    help="Functions of (draws, data): q.py for all public ones, or q.py:function; may be repeated.",
-)
-@click.option(
-    "--products",
-    metavar="A B",
-    nargs=2,
-    multiple=True,
-    help="Two quantities to be multiplied, as in --products mu tau; may be repeated.",
-)
-@click.option("--all-products", is_flag=True, help="Products of all pairs of scalar parameters.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder; default DIR/requantified-<name of FILE>.",
-)
-def requantify(
-    folder: Path,
-    quantities: tuple[str, ...],
-    products: tuple[tuple[str, str], ...],
-    all_products: bool,
-    out: Path | None,
-) -> None:
-    """Rank new quantities of the run in DIR, which kept its draws; nothing is fitted again.
-
-    The run needs keep_draws = true in its file. The folder gets verdicts.csv, mixing.csv,
-    coverage.csv, records.parquet, fits.parquet, figures/ and manifest.json, and is shown again by
-    hiercal show. The verdicts are corrected for the new quantities alone: asked after a look at
-    the run's verdicts, they add to its false alarms.
-    """
-    from hiercal import console
-    from hiercal.errors import JournalError
-    from hiercal.tables.export import requantify as answer
-
-    if all_products and products:
-        _fail("--all-products has every pair; leave --products out", 2)
-    try:
-        result = answer(folder, quantities, out, products=all_products or products)
-    except (JournalError, ValueError, TypeError, FileNotFoundError) as error:
-        _fail(str(error), 2)
-    console.show_result(result)
+        fail(str(error), 2)
 
 
 @main.command(short_help="Fit real data and compare with the exact posterior.")
@@ -388,7 +274,7 @@ def fit(
     **options: Any,
 ) -> None:
     """Fit real data with STORY's model and print the posterior beside the exact one."""
-    from hiercal import console
+    from hiercal.console.fit import show_fit
     from hiercal.real_data import fit_real_data
 
     usual = click.core.ParameterSource.DEFAULT
@@ -405,73 +291,11 @@ def fit(
     try:
         fitted = fit_real_data(story, data, fitter, seed, asked, defaults)
     except (ValueError, ModuleNotFoundError, FileNotFoundError) as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     if fitted.fit.error is not None:
-        _fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
-    console.show_fit(fitted)
+        fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
+    show_fit(fitted)
 
 
-@main.command(short_help="Are two codings the same model?")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="[B]", required=False)
-@click.option(
-    "--names",
-    metavar="NAMES",
-    help="Variables of A and what B calls them: mu=Intercept,tau=1|group_sigma.",
-)
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(0, 1, True, True),
-    default=1e-6,
-    show_default=True,
-    help="Relative difference of log densities above which they differ.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def parity(a: str, b: str | None, names: str | None, tolerance: float, seed: int) -> None:
-    """Compare two codings of a model, A and B, each a file.py:model of PyMC, NumPyro or Bambi.
-
-    Log densities and their gradients are compared at prior draws of both, variable by variable;
-    the first that differs is named. Forward draws of each are compared with its own log density;
-    with A alone, that is all.
-
-    Exits with 0 if all is equal, 1 if something differs, 2 on a mistake in the command and when a
-    model is refused.
-    """
-    from hiercal import catalogue, parity_table
-    from hiercal.user_models.parity import parity as compared
-
-    try:
-        pairs = [tuple(each.split("=")) for each in names.split(",")] if names else []
-        if any(len(pair) != 2 for pair in pairs):
-            _fail(f"--names is {names!r}; give a=b,c=d: names in A and in B", 2)
-        stories = [catalogue.story(name) for name in (a, b) if name]
-        mapped = {one.strip(): other.strip() for one, other in pairs}
-        found = compared(*stories, names=mapped, tolerance=tolerance, seed=seed)
-    except (ValueError, ModuleNotFoundError) as error:
-        _fail(str(error), 2)
-    parity_table.show_parity(found)
-    if not found.same:
-        sys.exit(1)
-
-
-def _fail(message: str, code: int) -> Any:
-    click.echo(f"hiercal: {message}", err=True)
-    sys.exit(code)
-
-
-def _interrupted(wanted: Run | Study, folder: Path) -> str:
-    from hiercal.runs.journal import Journal
-    from hiercal.studies import Study
-
-    if isinstance(wanted, Study):
-        return f"interrupted; every fit so far is in {folder}. The same command goes on from there."
-    with Journal(folder / "journal.sqlite") as journal:
-        kept = sum(journal.tally(i, wanted.simulations)[0] for i in range(len(wanted.arms)))
-    total = wanted.simulations * len(wanted.arms)
-    return (
-        f"interrupted; {kept} of {total} fits are in {folder}. The same command goes on from there."
-    )
-
-
-if __name__ == "__main__":
-    main()
+for command in (models.advise, models.parity, models.ranks, models.requantify):
+    main.add_command(command)

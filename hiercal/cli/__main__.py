@@ -1,0 +1,3 @@
+from hiercal.cli import main
+
+main()

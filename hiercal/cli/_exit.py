@@ -1,0 +1,38 @@
+"""How a command ends that cannot go on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hiercal.runs.run import Run
+    from hiercal.studies import Study
+
+FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing else."
+"""Help of an option that several commands have."""
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say why on standard error, and exit."""
+    click.echo(f"hiercal: {message}", err=True)
+    sys.exit(code)
+
+
+def interrupted(wanted: Run | Study, folder: Path) -> str:
+    """What is kept of a run or study that was interrupted."""
+    from hiercal.runs.journal import Journal
+    from hiercal.studies import Study
+
+    if isinstance(wanted, Study):
+        return f"interrupted; every fit so far is in {folder}. The same command goes on from there."
+    with Journal(folder / "journal.sqlite") as journal:
+        kept = sum(journal.tally(i, wanted.simulations)[0] for i in range(len(wanted.arms)))
+    total = wanted.simulations * len(wanted.arms)
+    return (
+        f"interrupted; {kept} of {total} fits are in {folder}. The same command goes on from there."
+    )

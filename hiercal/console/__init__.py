@@ -1,0 +1,1 @@
+"""What the command line prints, one file for each kind of result."""
