@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -159,12 +159,20 @@ def prior_looked_at(
             f"{title}: {found}; the first: {broken[0]}. Narrow the priors until data can be "
             "simulated from them"
         )
+    for name, first in drawn[0][1].items():
+        if all(np.array_equal(data[name], first) for _, data in drawn):
+            raise ModelRefused(
+                f"{title} cannot be checked: {name} is not drawn anew, the same data come out each "
+                "time, as where it is observed inside of a scan; give it to a site of its own"
+            )
     counted = f"{found}, and count as failed; the first: {broken[0]}" if broken else ""
     return drawn, counted
 
 
 def interchangeable(
-    values: Mapping[str, np.ndarray], log_joint: Callable[[Mapping[str, np.ndarray]], float]
+    values: Mapping[str, np.ndarray],
+    log_joint: Callable[[Mapping[str, np.ndarray]], float],
+    kept: Collection[str] = (),
 ) -> tuple[tuple[str, ...], list[str]]:
     """Variables whose elements can change places without changing the density, and a sentence.
 
@@ -174,11 +182,14 @@ def interchangeable(
         The free variables.
     log_joint : callable
         Log density of the data and of such variables.
+    kept : collection of str
+        Variables whose order is held, as by a transform, and with it that of others as long.
     """
     vectors = {name: v for name, v in values.items() if np.ndim(v) == 1 and np.size(v) > 1}
+    lengths = {len(v) for v in vectors.values()} - {len(vectors[n]) for n in kept if n in vectors}
     found: list[str] = []
     before = log_joint(values)
-    for length in sorted({len(v) for v in vectors.values()}):
+    for length in sorted(lengths):
         own = [name for name, v in vectors.items() if len(v) == length]
         turned = {name: np.roll(vectors[name], 1) for name in own}
         after = log_joint({**values, **turned})

@@ -184,6 +184,7 @@ def _free(model: Callable[..., Any]) -> Callable[..., Any]:
 
 def densities(model: Callable[..., Any], values: Values, data: Values) -> dict[str, Any]:
     """Log prior and log likelihood of a model at values, in the variables as they were written."""
+    values, data = ({n: jnp.asarray(v) for n, v in each.items()} for each in (values, data))
     with handlers.block():
         # what is left to be drawn is nothing: the key is not used
         given = handlers.condition(_free(model), {**values, **data})
@@ -255,6 +256,22 @@ def refitted(model: Callable[..., Any], sites: Sites, moved: Sequence[str]) -> C
                 numpyro.deterministic(name, value)
 
     return fitted
+
+
+def delivered(model: Callable[..., Any], sites: Sites, data: Values, title: str) -> None:
+    """Raise `ModelRefused` unless the model, refitted, takes the data that it is given."""
+    found = traced(
+        partial(refitted(model, sites, ()), **{n: jnp.asarray(v) for n, v in data.items()})
+    )
+    for name, values in data.items():
+        site = found.get(name, {})
+        taken = site.get("is_observed") and np.array_equal(site["value"], values)
+        if not taken:
+            raise ModelRefused(
+                f"{title} cannot be checked: {name} does not take other values, as where it is "
+                "conditioned inside of the model; give the data as an argument, and to the site as "
+                "obs="
+            )
 
 
 def movable(model: Callable[..., Any], sites: Sites) -> tuple[tuple[str, ...], list[str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hiercal.errors import ModelRefused
 from hiercal.simulators import Simulation
 from hiercal.user_models._layout import Layout, layout
 from hiercal.user_models._model_story import (
@@ -93,9 +94,18 @@ def from_numpyro(
     bound = _double(model, args, inputs)
     sites = trace.traced(bound)
     trace.refuse(bound, sites, title, simulated=simulate is not None)
+    try:
+        digest = trace.digest(bound, sites)
+    except Exception as error:
+        # whatever NumPyro and JAX say of a model that they cannot draw from
+        raise ModelRefused(
+            f"{title} cannot be drawn from forward ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}), as where a site is observed inside of a scan; "
+            "give the data to a site outside of it"
+        ) from error
     story = NumPyroStory(
         title=title,
-        digest=trace.digest(bound, sites),
+        digest=digest,
         model=bound,
         layout=Layout({}, {}, {}, {}),
         simulator=simulate,
@@ -105,6 +115,7 @@ def from_numpyro(
     derived = frozenset(name for name, site in sites.items() if site["type"] == "deterministic")
     found = layout([truth for truth, _ in drawn], trace.dims_of(sites), {}, derived)
     movable, refused = trace.movable(bound, sites)
+    trace.delivered(bound, sites, drawn[0][1], title)
     switching, switched = (), []
     if not trace.discrete_in(sites):
         truth, data = drawn[0]

@@ -121,7 +121,9 @@ def from_pymc(
         [truth for truth, _ in drawn], dict(ours.named_vars_to_dims), ours.coords, derived
     )
     movable, refused = reparameterise_pymc.movable(ours)
-    switching, switched = interchangeable(*_at(story, drawn[0]))
+    switching, switched = interchangeable(
+        *_at(story, drawn[0]), kept=[rv.name for rv in graph.restricted(ours)]
+    )
     about = [*found.notes, *filter(None, [broken]), *_sayings(ours), *switched, *refused]
     return replace(
         story,

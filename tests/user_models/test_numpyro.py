@@ -11,6 +11,7 @@ import pytest
 from jax import numpy as jnp
 from numpyro import distributions as dist
 from numpyro import handlers
+from numpyro.contrib.control_flow import scan
 from numpyro.infer.reparam import LocScaleReparam
 from numpyro.infer.util import log_density
 
@@ -160,6 +161,27 @@ def lagged(y=None):
     numpyro.sample("y", dist.Normal(a * jnp.roll(y, 1), 1), obs=y)
 
 
+def conditioned_inside(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+
+    def step(before, _):
+        now = numpyro.sample("y", dist.Normal(a * before, 1))
+        return now, now
+
+    with handlers.condition(data={"y": y}):
+        scan(step, jnp.array(0.0), jnp.arange(6))
+
+
+def observed_in_scan(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+
+    def step(before, at):
+        now = numpyro.sample("y", dist.Normal(a * before, 1), obs=at)
+        return now, now
+
+    scan(step, jnp.array(0.0), y)
+
+
 def unobserved(y=None):
     numpyro.sample("a", dist.Normal(0, 1))
 
@@ -178,14 +200,18 @@ def overflowing(y=None):
         (subsampled, "plate n is subsampled"),
         (prior_from_data, "a depends on the observed values of y"),
         (lagged, "y depends on the observed values of y"),
+        (conditioned_inside, "observed inside of a scan"),
+        (observed_in_scan, "observed inside of a scan"),
         (unobserved, "no site of it is observed"),
         (overflowing, r"\d+ of 300 draws .* break; the first: .*at a = "),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_refused_with_variable_reason_and_remedy(model, says):
+    counts = model in (missing, overflowing)
+    y = jnp.array([1, 2, 3, 0, 1, 5], int if counts else float)
     with pytest.raises(ModelRefused, match=says):
-        from_numpyro(model, y=np.array([1, 2, 3, 0, 1, 5]))
+        from_numpyro(model, y=y)
 
 
 def test_factors_with_a_simulator_are_checked():

@@ -123,6 +123,11 @@ def test_label_switching_is_said_and_sorted_quantities_are_offered():
     ranked = story.quantities(drawn.truth, drawn.data, np.random.default_rng(0))
     assert ranked["centre sorted[0]"] <= ranked["centre sorted[1]"]
     assert from_pymc(models.schools()).interchangeable == ()
+    with pm.Model() as held:
+        share = pm.Dirichlet("share", np.ones(2))
+        centre = pm.Normal("centre", 0, 3, shape=2, transform=transforms.ordered)
+        pm.NormalMixture("y", share, centre, 1.0, observed=np.linspace(-3, 3, 7))
+    assert from_pymc(held).interchangeable == ()
 
 
 def test_missing_values_are_parameters():
