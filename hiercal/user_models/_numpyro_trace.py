@@ -154,7 +154,8 @@ def _reordered(model: partial[Any], observed: np.ndarray) -> partial[Any] | None
         array = np.asarray(value) if isinstance(value, np.ndarray | jax.Array) else None
         if array is not None and array.shape == observed.shape and np.array_equal(array, observed):
             found = True
-            return changed.astype(array.dtype)
+            new = changed.astype(array.dtype)
+            return new if isinstance(value, np.ndarray) else jnp.asarray(new)
         return value
 
     args, keywords = jax.tree.map(swap, (model.args, model.keywords))

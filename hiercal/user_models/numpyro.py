@@ -93,9 +93,11 @@ def from_numpyro(
     title = re.sub(r"\W+", "_", name or given_name)
     bound = _double(model, args, inputs)
     sites = trace.traced(bound)
-    trace.refuse(bound, sites, title, simulated=simulate is not None)
     try:
+        trace.refuse(bound, sites, title, simulated=simulate is not None)
         digest = trace.digest(bound, sites)
+    except ModelRefused:
+        raise
     except Exception as error:
         # whatever NumPyro and JAX say of a model that they cannot draw from
         raise ModelRefused(
@@ -134,11 +136,14 @@ def from_numpyro(
 def _double(model: Callable[..., Any], args: Any, inputs: Any) -> Callable[..., Any]:
     """The model bound to its inputs, floating-point ones in double precision."""
     import jax
+    from jax import numpy as jnp
 
     def double(value: Any) -> Any:
         is_array = isinstance(value, np.ndarray | jax.Array)
         floating = is_array and np.asarray(value).dtype.kind == "f"
-        return np.asarray(value, np.float64) if floating else value
+        # of the same kind: JAX can be indexed by what it traces, NumPy cannot
+        as_array = np.asarray if isinstance(value, np.ndarray) else jnp.asarray
+        return as_array(value, np.float64) if floating else value
 
     if isinstance(model, partial):
         model, args, inputs = model.func, (*model.args, *args), {**model.keywords, **inputs}

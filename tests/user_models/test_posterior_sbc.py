@@ -24,22 +24,23 @@ def of_tau(result, capsys):
 
 
 def test_weak_data_are_where_the_centred_model_fails(tmp_path, capsys):
-    """Säilynoja et al. (2025): 50 groups of 5, tau = 0.06 and sigma = 1.96, 200 simulations.
+    """Säilynoja et al. (2025): 50 groups of 5, tau = 0.06 and sigma = 1.96.
 
-    Prior SBC passes both models; posterior SBC finds tau of the centred one. False alarms: 5 % over
-    all quantities. Measured: p of the centred tau 1.0 under the prior, 2e-6 around the data
-    (Holm 3e-4), with 7 % of ranks at 0 where 1 % belong.
+    Prior SBC, 100 simulations, passes both models; posterior SBC, 400, finds the truth of the
+    centred tau below all draws too often. The verdict is inconclusive: these chains hardly mix.
     """
     base = story(f"{EXAMPLES}/weak_data.py:model")
     arms = [fitter("numpyro", model=model) for model in ("noncentred", "as_written")]
     found = {}
-    for each in (base, around(base)):
-        design = Run(stories=[each], fitters=arms, simulations=200)
+    for each, n in ((base, 100), (around(base, simulations=400), 400)):
+        design = Run(stories=[each], fitters=arms, simulations=n)
         found[each.sbc] = of_tau(run(design, tmp_path / each.name), capsys)
     assert (found["prior"]["p_holm"] > 0.05).all()
-    assert found["posterior"].loc["noncentred", "p_holm"] > 0.05
-    assert found["posterior"].loc["as_written", "p_holm"] < 0.01
-    assert found["posterior"].loc["as_written", "at_0"] > 0.03
+    centred, noncentred = (found["posterior"].loc[m] for m in ("as_written", "noncentred"))
+    assert noncentred["p"] > 0.01
+    assert centred["p"] < 1e-3
+    # 4 of 400 belong there; 14 or more are there once in 10,000 runs
+    assert centred["at_0"] >= 14 / 400
 
 
 def test_eight_schools_around_rubins_data(tmp_path, capsys):
