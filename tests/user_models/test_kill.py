@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -69,8 +70,11 @@ def finish(folder, out):
 
 
 def fits(out):
-    """Every fit that the journal holds, as it is stored."""
-    with sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True) as journal:
+    """Every fit that the journal holds, as it is stored.
+
+    Opened for writing: SQLite undoes a transaction that the kill cut short before it reads.
+    """
+    with closing(sqlite3.connect(out / "journal.sqlite")) as journal:
         rows = journal.execute('SELECT arm, simulation, "values" FROM fits')
         return {(arm, simulation): values for arm, simulation, values in rows}
 
