@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hiercal.catalogue import story as story
     from hiercal.catalogue import study as study
     from hiercal.checking import check as check
+    from hiercal.deciding import decide as decide
     from hiercal.exact.posterior import Posterior as Posterior
     from hiercal.fitters import Fit as Fit
     from hiercal.fitters import Fitter as Fitter
@@ -47,6 +48,7 @@ _HOMES = {
     "around": "hiercal.posterior_draws",
     "advise": "hiercal.advice",
     "check": "hiercal.checking",
+    "decide": "hiercal.deciding",
     "fit": "hiercal.runs.fit",
     "fitter": "hiercal.catalogue",
     "from_bambi": "hiercal.user_models.bambi",
@@ -76,6 +78,7 @@ __all__ = [
     "advise",
     "around",
     "check",
+    "decide",
     "fit",
     "fitter",
     "from_bambi",

@@ -58,10 +58,12 @@ def count(n: int, noun: str) -> str:
 
     Examples
     --------
-    >>> count(1, "arm"), count(1200, "arm")
-    ('1 arm', '1200 arms')
+    >>> count(1, "arm"), count(1200, "arm"), count(2, "quantity")
+    ('1 arm', '1200 arms', '2 quantities')
     """
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    if n == 1:
+        return f"{n} {noun}"
+    return f"{n} {noun[:-1]}ies" if noun.endswith("ty") else f"{n} {noun}s"
 
 
 def detectable(shift: float, scale: float) -> str:

@@ -10,6 +10,7 @@ import click
 
 from hiercal.cli import models
 from hiercal.cli._exit import FRESH, fail, interrupted
+from hiercal.cli.check import check as check_command
 
 EXAMPLE = """
 \b
@@ -19,6 +20,7 @@ Examples:
   hiercal run examples/eight_schools.toml --simulations 5000   (extends the run above)
   hiercal run examples/eight_schools.toml --fresh              (starts it over)
   hiercal run funnel --quick
+  hiercal check eight_schools                     (stops when the evidence decides; for CI)
   hiercal claims
   hiercal show results/eight_schools
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
@@ -297,5 +299,5 @@ def fit(
     show_fit(fitted)
 
 
-for command in (models.advise, models.parity, models.ranks, models.requantify):
+for command in (check_command, models.advise, models.parity, models.ranks, models.requantify):
     main.add_command(command)

@@ -8,6 +8,7 @@ from hiercal.plots._save import save
 from hiercal.plots._style import quantity_label
 from hiercal.plots.coverage import coverage
 from hiercal.plots.ecdf_difference import ecdf_difference
+from hiercal.plots.evidence import evidence
 from hiercal.plots.funnel import funnel
 from hiercal.plots.rank_histogram import rank_histogram
 from hiercal.plots.recovery import recovery
@@ -15,6 +16,7 @@ from hiercal.plots.recovery import recovery
 __all__ = [
     "coverage",
     "ecdf_difference",
+    "evidence",
     "funnel",
     "quantity_label",
     "rank_histogram",

@@ -44,16 +44,28 @@ class Outcome:
 
 
 class Plan:
-    """What is still to be fitted, cut into batches that take about a second each."""
+    """What is still to be fitted, cut into batches that take about a second each.
 
-    def __init__(self, missing: list[list[int]]) -> None:
+    Parameters
+    ----------
+    missing : list of list of int
+        Simulations of each arm.
+    in_turn : bool
+        A batch of each arm in turn, not one arm after another.
+    """
+
+    def __init__(self, missing: list[list[int]], *, in_turn: bool = False) -> None:
         self._missing = [deque(ids) for ids in missing]
         self._seconds_per_fit: dict[int, float] = {}
+        self._order = deque(range(len(missing)))
+        self._in_turn = in_turn
 
     def next(self) -> Batch | None:
-        """The next batch, arm by arm, or None."""
-        for arm, ids in enumerate(self._missing):
-            if ids:
+        """The next batch, or None."""
+        for arm in list(self._order):
+            if self._in_turn:
+                self._order.rotate(-1)
+            if ids := self._missing[arm]:
                 per_fit = self._seconds_per_fit.get(arm)
                 size = FIRST_BATCH if per_fit is None else int(BATCH_SECONDS / per_fit)
                 size = min(max(size, 1), LARGEST_BATCH, len(ids))

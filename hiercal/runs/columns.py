@@ -42,7 +42,9 @@ class FitRecord:
 
     Arrays are kept as little-endian numbers: `values` has shape (n_quantities, len(COLUMNS)), of a
     failed fit only the truth is finite, of a failed simulation nothing is; `group_ranks`
-    (max_rank + 1,) and `group_covariance` (4, 4) are of runs with ``groups="summary"`` only.
+    (max_rank + 1,) and `group_covariance` (4, 4) are of runs with ``groups="summary"`` only, and
+    `exact_scores` (n_quantities, 8), NaN where there is no exact posterior, of those with
+    ``compare_exact``.
     """
 
     simulation: int = field(
@@ -105,6 +107,16 @@ class FitRecord:
             "covariance of their mean scores, see hiercal.sbc.pooled.pooled_test",
             "<f8",
             4,
+        ),
+    )
+    exact_scores: np.ndarray | None = field(
+        default=None,
+        metadata=_column(
+            "BLOB",
+            "of each quantity that has an exact posterior, how the draws differ from it and the "
+            "effective sample sizes, see hiercal.sbc.sequential.exact_scores",
+            "<f8",
+            8,
         ),
     )
 

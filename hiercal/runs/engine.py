@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hiercal.errors import RunError, WorkerDied
 from hiercal.runs.batches import Outcome, Plan
+from hiercal.runs.columns import FitRecord
 from hiercal.runs.executors import Here, OnDask, Where
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.journal import Journal
@@ -65,28 +67,14 @@ def fitted(
     JournalError, RunError
         As of `hiercal.run`.
     """
-    names = ranked(run.arms, run.recording)
-    folder.mkdir(parents=True, exist_ok=True)
     reports = reporter(progress)
-    if any(isinstance(story, BringsDraws) for story in run.stories):
-        if where is not None and where != Where(workers=0):
-            reports.note("Draws made elsewhere are ranked in this process, without workers.")
-        where = Where(workers=0)  # the arrays would travel with every batch
     blind = unseen(run.arms, run.recording)
-    with Journal(folder / JOURNAL) as journal:
-        if fresh:
-            journal.clear()
-            remove_run(folder)
-        if dropped := journal.claim(run.digest, run.describe(), names):
-            reports.note(f"{dropped} failed fits by earlier code are dropped; none had succeeded.")
-        if _extends(folder, run):
-            reports.note(OPTIONAL_STOPPING)
-        if changed := write_manifest(folder, run, complete=False, given=given, unseen=blind):
-            reports.note(
-                "Machine or versions differ from those that began this run: "
-                f"{', '.join(changed)}. Both are in manifest.json."
-            )
-        _fit_missing(run, journal, where or Where(), reports, folder)
+    where = _where(run, where, reports)
+    with opened(run, folder, reports, fresh=fresh, given=given, unseen=blind) as journal:
+        missing = _missing(run, journal)
+        wanted = _wanted_draws(run, journal)
+        if any(missing) or wanted:
+            fit_missing(run, journal, folder, Plan(missing), where, reports, wanted_draws=wanted)
         made_of(folder, records=None)
         write_records(folder, journal, run.simulations)
         made_of(folder, records=run.simulations)
@@ -96,12 +84,79 @@ def fitted(
     return Result(folder)
 
 
-def outcomes(run: Run, missing: list[list[int]], executor: Here | OnDask) -> Iterator[Outcome]:
-    """Fit what is missing of each arm, batch by batch, until it is done or the caller stops.
+def decided(
+    run: Run,
+    folder: Path,
+    *,
+    watch: Callable[[int, Sequence[FitRecord]], bool],
+    where: Where | None = None,
+    progress: bool = True,
+    fresh: bool = False,
+    given: str | os.PathLike[str] | None = None,
+) -> None:
+    """Fit all arms of a run in turn, each until it is decided; safe to interrupt and repeat.
+
+    Parameters
+    ----------
+    run, folder, where, progress, fresh, given
+        As of `hiercal.run`; each arm has at most ``run.simulations`` fits.
+    watch : callable
+        Is given the number of an arm and records of fits of it, those of earlier runs first, and
+        returns whether it is decided.
+
+    Raises
+    ------
+    JournalError, RunError
+        As of `hiercal.run`.
+    """
+    reports = reporter(progress)
+    where = _where(run, where, reports)
+    with opened(run, folder, reports, fresh=fresh, given=given, looks=True) as journal:
+        missing = _missing(run, journal)
+        for arm, simulations in enumerate(missing):
+            each = journal.fits(arm, run.simulations)
+            if any(watch(arm, records) for records in each):
+                simulations.clear()
+        if any(missing):
+            plan = Plan(missing, in_turn=True)
+            fit_missing(run, journal, folder, plan, where, reports, watch=watch)
+
+
+@contextmanager
+def opened(
+    run: Run,
+    folder: Path,
+    reports: Progress,
+    *,
+    fresh: bool,
+    given: str | os.PathLike[str] | None,
+    unseen: Sequence[str] = (),
+    looks: bool = False,
+) -> Generator[Journal]:
+    """The journal of a run in its folder, with a manifest beside it; `looks` need no warning."""
+    names = ranked(run.arms, run.recording)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Journal(folder / JOURNAL) as journal:
+        if fresh:
+            journal.clear()
+            remove_run(folder)
+        if dropped := journal.claim(run.digest, run.describe(), names):
+            reports.note(f"{dropped} failed fits by earlier code are dropped; none had succeeded.")
+        if not looks and _extends(folder, run):
+            reports.note(OPTIONAL_STOPPING)
+        if changed := write_manifest(folder, run, complete=False, given=given, unseen=unseen):
+            reports.note(
+                "Machine or versions differ from those that began this run: "
+                f"{', '.join(changed)}. Both are in manifest.json."
+            )
+        yield journal
+
+
+def outcomes(run: Run, plan: Plan, executor: Here | OnDask) -> Iterator[Outcome]:
+    """Fit what is planned of each arm, batch by batch, until it is done or the caller stops.
 
     An arm whose fitter cannot be prepared has one outcome, with the error.
     """
-    plan = Plan(missing)
     for outcome in executor.run(run.arms, run.recording, plan):
         if outcome.error is None:
             plan.observe(outcome)
@@ -118,25 +173,51 @@ def _extends(folder: Path, run: Run) -> bool:
     return tables is not None and tables < run.simulations
 
 
-def _fit_missing(
-    run: Run, journal: Journal, where: Where, progress: Progress, folder: Path
-) -> None:
-    """Fit what the journal lacks; a RunError at the end for arms that could not be prepared."""
-    arms = run.arms
-    missing = [sorted(set(range(run.simulations)) - journal.done(i)) for i in range(len(arms))]
-    wanted_draws = [
+def _where(run: Run, where: Where | None, reports: Progress) -> Where:
+    """Where it is fitted: in this process if the draws are there already."""
+    if not any(isinstance(story, BringsDraws) for story in run.stories):
+        return where or Where()
+    if where is not None and where != Where(workers=0):
+        reports.note("Draws made elsewhere are ranked in this process, without workers.")
+    return Where(workers=0)  # the arrays would travel with every batch
+
+
+def _missing(run: Run, journal: Journal) -> list[list[int]]:
+    """Simulations of each arm that are still to be fitted."""
+    return [sorted(set(range(run.simulations)) - journal.done(i)) for i, _ in enumerate(run.arms)]
+
+
+def _wanted_draws(run: Run, journal: Journal) -> list[tuple[int, str]]:
+    """Arms and data whose draws are to be kept for figures and are not yet."""
+    return [
         (i, data)
-        for i, arm in enumerate(arms)
+        for i, arm in enumerate(run.arms)
         for data in draws_kept(arm, run.seed, run.simulations)
         if data not in journal.draws_kept(i)
     ]
-    if not any(missing) and not wanted_draws:
-        return
+
+
+def fit_missing(
+    run: Run,
+    journal: Journal,
+    folder: Path,
+    plan: Plan,
+    where: Where,
+    progress: Progress,
+    *,
+    wanted_draws: Sequence[tuple[int, str]] = (),
+    watch: Callable[[int, Sequence[FitRecord]], bool] = lambda arm, records: False,
+) -> None:
+    """Fit what is planned into the journal; a RunError at the end for arms not prepared.
+
+    An arm is left once `watch`, which is given its records as they come in, returns True.
+    """
+    arms = run.arms
     broken: dict[int, str] = {}
     with progress, where.executor(progress.note) as executor:
         tallies = [Tally(*journal.tally(i, run.simulations)) for i in range(len(arms))]
         progress.start([arm.label for arm in arms], tallies, run.simulations)
-        for outcome in outcomes(run, missing, executor):
+        for outcome in outcomes(run, plan, executor):
             i = outcome.batch.arm
             if outcome.error is not None:
                 broken[i] = outcome.error
@@ -145,6 +226,8 @@ def _fit_missing(
             stop_if_asked()
             tallies[i].add(outcome.records)
             progress.update(i, tallies[i])
+            if watch(i, outcome.records):
+                plan.drop(i)
         for i, data in wanted_draws:
             if i in broken:
                 continue

@@ -16,7 +16,7 @@ from hiercal.runs.columns import NAMES, SCHEMA, FitRecord
 from hiercal.runs.identity import changed
 from hiercal.runs.thinned_draws import Kept, from_bytes
 
-LAYOUT = 4
+LAYOUT = 5
 WAYS_OUT = "give another --out, or --fresh, which starts over in that folder"
 
 _SCHEMA = f"""

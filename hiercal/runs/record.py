@@ -11,6 +11,7 @@ import numpy as np
 from hiercal.fitters import Fit
 from hiercal.fitters._fitter import failed
 from hiercal.runs.columns import COLUMNS, FitRecord
+from hiercal.runs.compared import compared
 from hiercal.runs.fit import read_only, simulate, why
 from hiercal.runs.group_effects import DIAGNOSTICS, pooled_effects, summarised
 from hiercal.runs.quantities import LARGEST, asked, check_products, tie_breaker, tried
@@ -197,7 +198,8 @@ def _completed(
     rng = stream(recording.seed, "summary", arm.key, simulation)
     parameters = read_only(fit.draws)
     of_story, own = _quantities(arm.assumed, recording, parameters, drawn.data, rng)
-    draws = np.stack(_named(quantity_names(arm, recording), of_story | own), axis=-1)
+    names = quantity_names(arm, recording)
+    draws = np.stack(_named(names, of_story | own), axis=-1)
     values[:, 1:] = summary(
         values[:, 0],
         draws.reshape(-1, draws.shape[-1]),
@@ -230,6 +232,7 @@ def _completed(
         scale_at_divergences=_scale_at_divergences(arm.story, fit),
         group_ranks=counts,
         group_covariance=covariance,
+        exact_scores=compared(arm, names, draws, drawn.data) if recording.compare_exact else None,
     )
 
 

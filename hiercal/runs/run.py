@@ -70,7 +70,7 @@ class Recording:
 
     Attributes
     ----------
-    seed, max_rank, level, groups, below, quantities, products, keep_draws
+    seed, max_rank, level, groups, below, quantities, products, keep_draws, compare_exact
         As of `Run`.
     """
 
@@ -82,6 +82,7 @@ class Recording:
     quantities: tuple[Quantity, ...] = ()
     products: Products = ()
     keep_draws: bool = False
+    compare_exact: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,9 @@ class Run:
     keep_draws : bool
         Keep the draws that each truth is ranked among, with truth and data, so that
         `hiercal.requantify` can rank further quantities without a fit.
+    compare_exact : bool
+        Compare the draws of each fit with the exact posterior, where a story has one:
+        `hiercal.decide` finds errors in far fewer fits then.
 
     Raises
     ------
@@ -147,6 +151,7 @@ class Run:
     quantities: Any = ()
     products: Any = ()
     keep_draws: bool = False
+    compare_exact: bool = False
 
     def __post_init__(self) -> None:
         own = {"stories": self.stories, "fitters": map(_fitter, self.fitters)}
@@ -166,8 +171,9 @@ class Run:
         object.__setattr__(self, "below", below)
         object.__setattr__(self, "quantities", named(self.quantities))
         object.__setattr__(self, "products", pairs(self.products))
-        if not isinstance(self.keep_draws, bool):
-            raise ValueError(f"run: keep_draws is {self.keep_draws!r}; give True or False")
+        for field in ("keep_draws", "compare_exact"):
+            if not isinstance(value := getattr(self, field), bool):
+                raise ValueError(f"run: {field} is {value!r}; give True or False")
         at_least("run", "simulations", self.simulations, 1)
         for story in self.stories:
             if isinstance(story, Numbered) and self.simulations > story.n_simulations:
@@ -224,6 +230,7 @@ class Run:
             self.quantities,
             self.products,
             self.keep_draws,
+            self.compare_exact,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -240,6 +247,7 @@ class Run:
             **({"below": dict(self.below)} if self.below else {}),
             **described_questions(self.quantities, self.products),
             **({"keep_draws": True} if self.keep_draws else {}),
+            **({"compare_exact": True} if self.compare_exact else {}),
             "stories": [_described(story) for story in self.stories],
             "fitters": [_described(fitter) for fitter in self.fitters],
             **identity.of_run(self.stories, self.fitters, self.quantities),

@@ -86,11 +86,15 @@ def detectable(n: int, max_rank: int, level: float, power: float = 0.9) -> Detec
         )
     if n == 0:
         return Detectable(float("inf"), float("inf"))
-    detects = _power_function(n, max_rank, level / 2)
+    return smallest_found(_power_function(n, max_rank, level / 2), power)
+
+
+def smallest_found(found: Callable[[float, float], float], power: float) -> Detectable:
+    """The smallest errors for which ``found(shift, scale)``, a probability, reaches `power`."""
     return Detectable(
-        shift=_smallest(lambda d: detects(d, 1.0) - power, 0.0, _LARGEST_SHIFT),
+        shift=_smallest(lambda d: found(d, 1.0) - power, 0.0, _LARGEST_SHIFT),
         scale=_smallest(
-            lambda s: min(detects(0.0, s), detects(0.0, 1 / s)) - power, 1.0, _LARGEST_SCALE
+            lambda s: min(found(0.0, s), found(0.0, 1 / s)) - power, 1.0, _LARGEST_SCALE
         ),
     )
 

@@ -63,6 +63,27 @@ def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
     return {name: np.where(undefined, np.nan, value) for name, value in values.items()}
 
 
+def ess_of_mean(draws: ArrayLike) -> NDArray[np.float64]:
+    """Effective sample size for the error of the mean, as in `diagnostics`.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_quantities), at least 4 draws.
+
+    Returns
+    -------
+    array of shape (n_quantities,)
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).normal(size=(4, 250, 3))
+    >>> bool((ess_of_mean(draws) == diagnostics(draws)["ess_mean"]).all())
+    True
+    """
+    return _ess(_split(_by_quantity(draws)))
+
+
 def _by_quantity(draws: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(draws, dtype=float)
     if array.ndim != 3 or array.shape[0] < 1 or array.shape[1] < 4:

@@ -186,5 +186,5 @@ def test_fewer_simulations_show_the_first_of_a_longer_run(mock_run, tmp_path):
 
 def test_a_caller_may_stop_when_it_has_seen_enough(mock_run):
     design = mock_run(simulations=1000)
-    first = next(outcomes(design, [list(range(1000))], executors.Here()))
+    first = next(outcomes(design, batches.Plan([list(range(1000))]), executors.Here()))
     assert [record.simulation for record in first.records] == [0, 1, 2, 3]
