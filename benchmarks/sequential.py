@@ -1,6 +1,6 @@
 """False alarms and power of the tests that may stop at any time, at alpha = .001.
 
-    uv run benchmarks/sequential.py [--runs 10000]
+    uv run benchmarks/sequential.py [--runs 10000] [--parts ranks exact funnel]
 
 1. Ranks: false alarms over runs that look after each of 5,000 simulations; for 12 errors the median
    number of simulations until they are found, beside that of an oracle which knows the error.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -106,48 +107,66 @@ def funnel_stops(repeats: int) -> list[int]:
     return found
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--funnels", type=int, default=20)
-    given = parser.parse_args()
-    rows = []
+def noted(what: str, case: str, value: float | str, bar: str = "") -> dict[str, str]:
+    """A row of the table, printed."""
+    print(f"{what}, {case}: {value}" + (f" (asked for: {bar})" if bar else ""), flush=True)
+    return {"what": what, "case": case, "value": str(value), "bar": bar}
 
-    def note(what: str, case: str, value: float | str, bar: str) -> None:
-        rows.append({"what": what, "case": case, "value": value, "bar": bar})
-        print(f"{what}, {case}: {value} (asked for: {bar})", flush=True)
 
-    note("false alarms by ranks", f"{LOOKS} looks", alarms(rank_alarms(given.runs), given.runs),
-         "at most 0.1 %")  # fmt: skip
+def by_ranks(runs: int) -> Iterator[dict[str, str]]:
+    """False alarms, growth and stops of ranks."""
+    found = alarms(rank_alarms(runs), runs)
+    yield noted("false alarms by ranks", f"{LOOKS} looks", found, "at most 0.1 %")
     log_ratio, log_weight = sequential._mixture(L)
     for shift, scale in ERRORS:
         law = rank_probabilities(L, shift, scale)
         own = np.log(law * (L + 1))
-        growth = float((law @ log_ratio).max())
+        growth = f"{float((law @ log_ratio).max()):.5f} of {law @ own:.5f}"
         case = f"shift {shift:g}" if shift else f"scale {scale:g}"
         oracle = np.median(stops(law, own[:, None], np.zeros(1)))
         ours = np.median(stops(law, log_ratio, log_weight))
-        note("growth by ranks", case, f"{growth:.5f} of {law @ own:.5f}", "positive")
-        note("median stop by ranks", case, f"{ours:.0f}",
-             "at most 4000" if scale == 0.95 else "")  # fmt: skip
-        note("the same over the oracle's", case, f"{ours / oracle:.2f}", "at most 1.75")
-    law = rank_probabilities(L, 0, 1 / 0.95)
-    note("median stop by ranks", "draws with sd 0.95 of the right one",
-         f"{np.median(stops(law, log_ratio, log_weight)):.0f}", "at most 4000")  # fmt: skip
+        yield noted("growth by ranks", case, growth, "positive")
+        yield noted("median stop by ranks", case, f"{ours:.0f}")
+        yield noted("the same over the oracle's", case, f"{ours / oracle:.2f}", "at most 1.75")
+    stop = stops(rank_probabilities(L, 0, 1 / 0.95), log_ratio, log_weight)
+    case = "draws with sd 0.95 of the right one"
+    yield noted("median stop by ranks", case, f"{np.median(stop):.0f}", "at most 4000")
+
+
+def by_exact(runs: int) -> Iterator[dict[str, str]]:
+    """False alarms and stops of differences from the exact posterior."""
     for correlation in (0.0, 0.5, 0.9):
-        stop = exact_stops(correlation, 1.0, 50, given.runs)
-        note("false alarms by the exact posterior", f"AR(1) {correlation:g}, 50 fits of 1000",
-             alarms(int(np.isfinite(stop).sum()), given.runs), "at most 0.1 %")  # fmt: skip
+        stop = exact_stops(correlation, 1.0, 50, runs)
+        found = alarms(int(np.isfinite(stop).sum()), runs)
+        case = f"AR(1) {correlation:g}, 50 fits of 1000"
+        yield noted("false alarms by the exact posterior", case, found, "at most 0.1 %")
     for correlation in (0.0, 0.5):
-        stop = exact_stops(correlation, 0.95, 60, 500)
-        note("median fits by the exact posterior", f"sd 0.95, AR(1) {correlation:g}",
-             f"{np.median(stop):.0f}", "at most 10")  # fmt: skip
-    found = funnel_stops(given.funnels)
-    note("data sets until the centred funnel is found", f"{given.funnels} seeds, largest",
-         f"{max(found)}, median {np.median(found):.0f}", "at most 20")  # fmt: skip
+        stop = f"{np.median(exact_stops(correlation, 0.95, 60, 500)):.0f}"
+        case = f"sd 0.95, AR(1) {correlation:g}"
+        yield noted("median fits by the exact posterior", case, stop, "at most 10")
+
+
+def by_funnel(runs: int) -> Iterator[dict[str, str]]:
+    """Stops of centred Eight Schools."""
+    found = funnel_stops(20)
+    value = f"median {np.median(found):.0f}, largest {max(found)}"
+    yield noted("data sets until the centred funnel is found", "20 seeds", value, "at most 20")
+
+
+PARTS = {"ranks": by_ranks, "exact": by_exact, "funnel": by_funnel}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    given = parser.parse_args()
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(OUT, index=False)
+    for part in given.parts:
+        kept = pd.read_csv(OUT) if OUT.exists() else pd.DataFrame({"part": []})
+        rows = pd.DataFrame(PARTS[part](given.runs)).assign(part=part)
+        pd.concat([kept[kept["part"] != part], rows]).to_csv(OUT, index=False)
 
 
 if __name__ == "__main__":

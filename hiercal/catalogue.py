@@ -7,12 +7,13 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from hiercal.errors import UnknownName
+from hiercal.errors import DrawsRefused, ModelRefused, UnknownName
 from hiercal.fitters import Fitter
 from hiercal.fitters._function import FunctionFitter
 from hiercal.fitters._given import GivenDraws
@@ -259,6 +260,18 @@ def _loaded(reference: str) -> ModuleType:
         return user_files.load(path)
     except SyntaxError as error:
         raise UnknownName(f"{path} is not Python: {error}") from None
+    except (UnknownName, ModelRefused, DrawsRefused):
+        raise
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path.resolve())]
+        if not lines:
+            raise
+        # the user's own code: its error is what they need to see, and where it is
+        raise UnknownName(
+            f"{path}, line {lines[-1]}: {type(error).__name__}: {error}; mend the file, which is "
+            "run as it is, from this folder and without arguments, to find what is in it"
+        ) from error
 
 
 def _from_file[T](kind: str, base: type[T], reference: str) -> type[T] | Any:

@@ -107,6 +107,8 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        if path.suffix == ".py":
+            raise ConfigError(f"{path} is Python; say what in it: {path}:model") from None
         raise ConfigError(f"{path} is not TOML: {error}") from None
     content |= changes
     if "study" in content:

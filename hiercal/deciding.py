@@ -5,51 +5,22 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from hiercal import catalogue
 from hiercal.config import read, usual_run
 from hiercal.fitters import Fitter
 from hiercal.plots import save
 from hiercal.runs import evidence
-from hiercal.runs.evidence import ArmEvidence
 from hiercal.runs.executors import Where
 from hiercal.runs.run import Run
 from hiercal.simulators._capabilities import ExactPosterior
+from hiercal.tables.evidence import Decision
 from hiercal.tables.evidence import evidence as evidence_table
 
 TABLE, FIGURE = "evidence.csv", "evidence"
 MOST_ARMS = 8
 """Arms that one figure can tell apart."""
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """What the evidence came to.
-
-    Attributes
-    ----------
-    arms : list of ArmEvidence
-        Each with its ``verdict``: ``miscalibrated``, ``no evidence`` or ``undecided``.
-    table : DataFrame
-        As of `hiercal.tables.evidence`.
-    alpha : float
-        The family-wise level.
-    folder : Path
-    """
-
-    arms: list[ArmEvidence]
-    table: pd.DataFrame
-    alpha: float
-    folder: Path
-
-    @property
-    def miscalibrated(self) -> list[str]:
-        """Labels of the arms that the evidence has decided against."""
-        return [arm.label for arm in self.arms if arm.rejected]
 
 
 def decide(
@@ -154,9 +125,7 @@ def target_run(
             usual = catalogue.usual_fitters(story)
             wanted = list(
                 dict.fromkeys(
-                    dataclasses.replace(one, model=model)  # ty: ignore[invalid-argument-type]
-                    for model in models
-                    for one in usual
+                    dataclasses.replace(one, model=model) for model in models for one in usual
                 )
             )
         run = usual_run(story, wanted, simulations=simulations, seed=seed)

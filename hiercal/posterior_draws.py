@@ -223,14 +223,30 @@ def _checked(story: Story, data: Mapping[str, Any]) -> Draws:
             f"around: the data are {', '.join(arrays) or 'none'}; {story.name} observes "
             f"{', '.join(own)}: {', '.join(lacking)} is missing"
         )
-    for name, values in own.items():
-        got = arrays[name]
-        if got.shape != values.shape or not np.isfinite(got.astype(float)).all():
-            raise ValueError(
-                f"around: {name} has shape {got.shape}; {story.name} observes {values.shape} "
-                "finite numbers"
-            )
-    return {name: arrays[name].astype(values.dtype) for name, values in own.items()}
+    return {name: _like(values, name, arrays[name], story.name) for name, values in own.items()}
+
+
+def _like(values: np.ndarray, name: str, got: np.ndarray, title: str) -> np.ndarray:
+    """What was given of a variable, as those are that its model observes."""
+    wanted = f"{title} observes {values.shape} finite numbers"
+    if got.shape != values.shape:
+        raise ValueError(f"around: {name} has shape {got.shape}; {wanted}")
+    try:
+        numbers = got.astype(float)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"around: {name} holds no numbers ({error}); {wanted}") from None
+    if missing := int((~np.isfinite(numbers)).sum()):
+        raise ValueError(
+            f"around: {missing} of {numbers.size} values of {name} are missing or not finite; "
+            f"{wanted}: fill them in"
+        )
+    taken = got.astype(values.dtype)
+    if not np.array_equal(taken, numbers):
+        raise ValueError(
+            f"around: {name} has {numbers[taken != numbers].flat[0]:g} among its values; {title} "
+            f"observes {'yes or no' if values.dtype.kind == 'b' else 'whole numbers'}"
+        )
+    return taken
 
 
 def _of_user(story: Story, posterior: Any) -> Draws:

@@ -6,6 +6,8 @@ import pytest
 
 from hiercal import Run, fitter, story
 
+pytest_plugins = "pytester"
+
 MOCKS = Path(__file__).parent / "mocks.py"
 
 

@@ -11,6 +11,7 @@ import click
 from hiercal.cli import models
 from hiercal.cli._exit import FRESH, fail, interrupted
 from hiercal.cli.check import check as check_command
+from hiercal.cli.mutants import mutants
 
 EXAMPLE = """
 \b
@@ -21,6 +22,7 @@ Examples:
   hiercal run examples/eight_schools.toml --fresh              (starts it over)
   hiercal run funnel --quick
   hiercal check eight_schools                     (stops when the evidence decides; for CI)
+  hiercal check eight_schools --kernel numpyro    (one transition of a kernel)
   hiercal claims
   hiercal show results/eight_schools
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
@@ -299,5 +301,12 @@ def fit(
     show_fit(fitted)
 
 
-for command in (check_command, models.advise, models.parity, models.ranks, models.requantify):
+for command in (
+    check_command,
+    mutants,
+    models.advise,
+    models.parity,
+    models.ranks,
+    models.requantify,
+):
     main.add_command(command)

@@ -8,6 +8,9 @@ from pathlib import Path
 import click
 
 from hiercal.cli._exit import FRESH, fail, interrupted
+from hiercal.cli.kernel import check_kernel
+
+MAX_SIMULATIONS = 1000
 
 
 @click.command(short_help="Fit until the evidence decides, for CI.")
@@ -26,9 +29,8 @@ from hiercal.cli._exit import FRESH, fail, interrupted
 @click.option(
     "--max-simulations",
     type=click.IntRange(1),
-    default=1000,
-    show_default=True,
-    help="Fits of each arm after which it ends without evidence.",
+    help="Fits of each arm after which it ends without evidence; 1,000 by default. With --kernel "
+    "simulations, and by default as many as --max-gradients allow.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -40,17 +42,29 @@ from hiercal.cli._exit import FRESH, fail, interrupted
 @click.option("--no-exact", is_flag=True, help="By ranks alone, also where a story has an exact "
               "posterior.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help=FRESH)
+@click.option("--kernel", metavar="KERNEL", help="Check single transitions of a kernel, no fits: "
+              "numpyro, blackjax, pymc or file.py:function.")  # fmt: skip
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the kernel, as "
+              "step_size=0.2; may be repeated.")  # fmt: skip
+@click.option("--reversible", is_flag=True, help="The kernel is reversible, which more can be made "
+              "of.")  # fmt: skip
+@click.option("--max-gradients", type=click.IntRange(1), default=100_000, show_default=True,
+              help="Gradients after which a kernel's check ends without evidence.")  # fmt: skip
 def check(
     target: str,
     fitters: tuple[str, ...],
     models: tuple[str, ...],
     alpha: float,
-    max_simulations: int,
+    max_simulations: int | None,
     seed: int,
     out: Path | None,
     workers: int | None,
     no_exact: bool,
     fresh: bool,
+    kernel: str | None,
+    options: tuple[str, ...],
+    reversible: bool,
+    max_gradients: int,
 ) -> None:
     """Fit TARGET until the evidence decides against an arm, or --max-simulations are done.
 
@@ -62,6 +76,9 @@ def check(
     Exits with 1 if an arm is miscalibrated, 0 if there is no evidence, 3 if failed fits leave it
     open, 2 on a mistake in the command, 130 when interrupted. The folder gets evidence.csv and its
     figure, journal.sqlite and manifest.json.
+
+    With --kernel, single transitions of a kernel are tested, without warm-up and without chains,
+    which takes far fewer gradients (docs/kernels.md); no folder is written.
     """
     from hiercal.console.evidence import show_evidence
     from hiercal.deciding import decide, target_run
@@ -69,12 +86,32 @@ def check(
     from hiercal.runs.executors import Where
     from hiercal.runs.interrupts import listen
 
+    if kernel:
+        if fitters or len(models) > 1 or out or fresh or workers is not None or no_exact:
+            fail(
+                "--kernel goes with --model, --alpha, --seed, --max-simulations, --max-gradients, "
+                "--option and --reversible alone",
+                2,
+            )
+        check_kernel(
+            target,
+            kernel,
+            options=options,
+            model=models[0] if models else "",
+            alpha=alpha,
+            max_gradients=max_gradients,
+            max_simulations=max_simulations,
+            reversible=reversible,
+            seed=seed,
+        )
+    if options or reversible:
+        fail("--option and --reversible go with --kernel", 2)
     try:
         run = target_run(
             target,
             fitters=fitters,
             models=models,
-            simulations=max_simulations,
+            simulations=max_simulations or MAX_SIMULATIONS,
             seed=seed,
             exact=not no_exact,
         )

@@ -13,8 +13,8 @@ from hiercal.console._table import console, table_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hiercal.deciding import Decision
     from hiercal.runs.evidence import ArmEvidence
+    from hiercal.tables.evidence import Decision
 
 STYLES = {"no evidence": "green", "miscalibrated": "bold red", "undecided": "yellow"}
 MOST = 3

@@ -61,7 +61,9 @@ def load(path: Path) -> ModuleType:
     reached, _ = closure([(root, path.stem)])
     files = {file.module: (file.path, file.text) for file in reached if file.root == root}
     if path.suffix != ".py" or path.stem not in files:
-        raise ValueError(f"{given} is not a Python file; give file.py:Class, no dot in its name")
+        raise ValueError(
+            f"{given} is not a Python file; give file.py:name, without a dot in the file's own name"
+        )
     bundle = _newest.get(path.parent)
     if bundle is None or any(bundle.files.get(name, file) != file for name, file in files.items()):
         bundle = Bundle(f"{_PREFIX}{uuid.uuid4().hex}", path.parent)

@@ -152,7 +152,7 @@ def rank_log_e_path(ranks: ArrayLike, max_rank: int) -> Array:
     return path.reshape(array.shape)
 
 
-def family_log_e(log_e: ArrayLike, axis: int = -1) -> Array:
+def family_log_e(log_e: ArrayLike, axis: int | None = -1) -> Array:
     """Log of the mean of e-values: an e-value of the hypothesis that all are right.
 
     It holds under any dependence, and of martingales it is one. A single quantity of P is named as
@@ -163,7 +163,7 @@ def family_log_e(log_e: ArrayLike, axis: int = -1) -> Array:
     log_e
         Log e-values; NaN where a quantity was not tested, which is then none of the family.
     axis
-        That of the quantities.
+        That of the quantities; None for all.
 
     Returns
     -------
@@ -444,7 +444,9 @@ def _mixture(max_rank: int) -> _Mixture:
         bets += [(0.135 / len(shifts), rank_probabilities(max_rank, s * d, 1)) for s in (1, -1)]
     share = np.where(scales < 0.12, 4.0, 1.0)
     for t, part in zip(scales, share / share.sum(), strict=True):
-        bets += [(0.305 * part, rank_probabilities(max_rank, 0, np.exp(s * t))) for s in (1, -1)]
+        bets += [
+            (0.305 * part, rank_probabilities(max_rank, 0, float(np.exp(s * t)))) for s in (1, -1)
+        ]
     both = [(d, s) for d in (0.15, 0.4, 1.0) for s in (0.5, 0.75, 1.33, 2.0)]
     for d, s in both:
         bets += [(0.035 / len(both), rank_probabilities(max_rank, sign * d, s)) for sign in (1, -1)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,32 @@ import pandas as pd
 from hiercal.runs.evidence import ArmEvidence
 from hiercal.sbc.pattern import pattern
 from hiercal.sbc.sequential import FUNCTIONALS, detectable, exact_detectable
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What the evidence came to.
+
+    Attributes
+    ----------
+    arms : list of ArmEvidence
+        Each with its ``verdict``: ``miscalibrated``, ``no evidence`` or ``undecided``.
+    table : DataFrame
+        As of `hiercal.tables.evidence`.
+    alpha : float
+        The family-wise level.
+    folder : Path
+    """
+
+    arms: list[ArmEvidence]
+    table: pd.DataFrame
+    alpha: float
+    folder: Path
+
+    @property
+    def miscalibrated(self) -> list[str]:
+        """Labels of the arms that the evidence has decided against."""
+        return [arm.label for arm in self.arms if arm.rejected]
 
 
 def evidence(arms: Sequence[ArmEvidence], *, alpha: float = 0.001) -> pd.DataFrame:

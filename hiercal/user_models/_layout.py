@@ -112,6 +112,7 @@ def layout(
         if found:
             each = ", ".join(f"{n} of {name}" for name, n in found.items())
             notes.sentences.append(f"elements that are {what} are no quantities: {each}")
+    _distinct(labels)
     return Layout({n: names[n] for n in ranked}, texts, ranked, labels, tuple(notes.sentences))
 
 
@@ -147,6 +148,19 @@ def _dims(
             given.append(dim)
         names[name] = tuple(given)
     return names, lengths
+
+
+def _distinct(labels: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise a ValueError if two quantities have one name, of which one would be lost."""
+    of: dict[str, str] = {}
+    for name, each in labels.items():
+        for label in each:
+            if label in of:
+                raise ValueError(
+                    f"{label} is the name of two quantities, of {of[label]} and of {name}; give "
+                    "one of the variables, or its coordinates, other names"
+                )
+            of[label] = name
 
 
 def _coordinates(given: Sequence[object] | None, n: int) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -18,6 +18,8 @@ LARGEST = 1e100
 """What an infinite log density is reported as."""
 DENSITIES = (LOG_PRIOR, LOG_LIK, POINTWISE)
 """Log densities that a fit reports as if they were parameters."""
+RESERVED = (*DENSITIES, "log_joint")
+"""Names of what is ranked besides a model's own variables."""
 AGAIN = "_again"
 """What is added to the name of an observed variable for its second copy."""
 TRIED = 300
@@ -133,6 +135,15 @@ def noncentred_alone(variable: str) -> str:
     return f"{NONCENTRED}({variable})"
 
 
+def names_taken(names: Iterable[str]) -> list[str]:
+    """Reasons to refuse a model: variables that are called as what is ranked beside them."""
+    return [
+        f"{name} is what hiercal calls a log density of the model; give the variable another name"
+        for name in names
+        if name in RESERVED
+    ]
+
+
 def prior_looked_at(
     title: str, draw: Callable[[np.random.Generator], Any]
 ) -> tuple[list[Any], str]:
@@ -155,11 +166,16 @@ def prior_looked_at(
             broken.append(f"{kind}{error}")
     found = f"{len(broken)} of {TRIED} draws of the prior predictive distribution break"
     if len(broken) > MANY_BROKEN * TRIED:
-        raise ModelRefused(
-            f"{title}: {found}; the first: {broken[0]}. Narrow the priors until data can be "
-            "simulated from them"
-        )
+        remedy = "Narrow the priors until data can be simulated from them"
+        if not drawn:
+            remedy += ", or mend the model if its own library cannot draw from it either"
+        raise ModelRefused(f"{title}: {found}; the first: {broken[0]}. {remedy}")
     for name, first in drawn[0][1].items():
+        if not np.size(first):
+            raise ModelRefused(
+                f"{title} cannot be checked: {name} has shape {np.shape(first)}, no observed value "
+                "at all; give it data, or leave it out"
+            )
         if all(np.array_equal(data[name], first) for _, data in drawn):
             raise ModelRefused(
                 f"{title} cannot be checked: {name} is not drawn anew, the same data come out each "
@@ -192,7 +208,11 @@ def interchangeable(
     for length in sorted(lengths):
         own = [name for name, v in vectors.items() if len(v) == length]
         turned = {name: np.roll(vectors[name], 1) for name in own}
-        after = log_joint({**values, **turned})
+        try:
+            after = log_joint({**values, **turned})
+        except Exception:
+            # a distribution refuses the new order, as of cutpoints
+            continue
         if abs(after - before) <= 1e-9 * (1 + abs(before)):
             found += own
     if not found:

@@ -19,8 +19,8 @@ from numpyro.primitives import Messenger
 
 from hiercal.errors import ModelRefused
 from hiercal.user_models._layout import observations
-from hiercal.user_models._model_story import LARGEST, LOG_LIK, LOG_PRIOR, POINTWISE
-from hiercal.user_models.reparameterise_numpyro import NonCentred, family
+from hiercal.user_models._model_story import LARGEST, LOG_LIK, LOG_PRIOR, POINTWISE, names_taken
+from hiercal.user_models.reparameterise_numpyro import RAW, NonCentred, family
 
 TOLERANCE = 1e-8
 """Relative difference of log densities above which a change of variables is refused."""
@@ -37,6 +37,15 @@ class _Improper(Messenger):
         if msg["type"] == "sample" and isinstance(_bare(msg["fn"]), dist.ImproperUniform):
             shape = msg["fn"].shape(msg["kwargs"].get("sample_shape", ()))
             msg["value"] = msg["fn"].support.feasible_like(jnp.zeros(shape))
+
+
+class _Keys(Messenger):
+    """Notes whether a model asks for random numbers of its own."""
+
+    asked = False
+
+    def process_message(self, msg: Any) -> None:
+        self.asked |= msg["type"] == "prng_key"
 
 
 def traced(model: Callable[..., Any]) -> Sites:
@@ -73,6 +82,7 @@ def discrete_in(sites: Sites) -> list[str]:
 def refuse(model: Callable[..., Any], sites: Sites, title: str, simulated: bool) -> None:
     """Raise `ModelRefused` with every reason why the model cannot be simulated and refitted."""
     reasons = []
+    shrunk = any(site["type"] == "plate" and _subsampled(site) for site in sites.values())
     if not observed_in(sites):
         reasons.append(
             "no site of it is observed; give the data, as in from_numpyro(model, y=y), or with "
@@ -91,6 +101,29 @@ def refuse(model: Callable[..., Any], sites: Sites, title: str, simulated: bool)
                 "model would disagree; write it as a distribution, or give a simulator: "
                 "from_numpyro(model, simulate=function)"
             )
+        scaled = site.get("scale") is not None and not np.all(np.asarray(site["scale"]) == 1)
+        if site["type"] == "sample" and scaled and not (simulated or shrunk):
+            reasons.append(
+                f"the log density of {name} is scaled, the forward draws are not, so that prior "
+                "and model would disagree; leave handlers.scale out, or give a simulator: "
+                "from_numpyro(model, simulate=function)"
+            )
+        if _is(site, observed=True) and isinstance(site["value"], list | tuple):
+            reasons.append(
+                f"{name} is observed as a {type(site['value']).__name__}; give an array, as in "
+                "jnp.asarray(y)"
+            )
+        if _is(site, observed=False) and isinstance(bare, dist.Delta):
+            reasons.append(
+                f"{name} is a Delta distribution, which NUTS does not take; write "
+                "numpyro.deterministic"
+            )
+        if _is(site, observed=False) and _masked(site["fn"]) and not simulated:
+            reasons.append(
+                f"{name} is drawn and masked: what is masked has no density for the sampler, as "
+                "under an improper prior; leave the mask out, and of values that are missing "
+                "(obs_mask) draw only these"
+            )
         if site["type"] == "sample" and isinstance(bare, dist.ImproperUniform):
             reasons.append(
                 f"{name} has an improper prior, from which no truth can be drawn; give it a proper "
@@ -102,15 +135,64 @@ def refuse(model: Callable[..., Any], sites: Sites, title: str, simulated: bool)
                 f"{name} is discrete without an end ({type(_bare(sites[name]['fn'])).__name__}), "
                 "which NumPyro cannot sum out; observe it, or write the sum"
             )
+    own = ("sample", "deterministic")
+    reasons += names_taken(name for name, site in sites.items() if site["type"] in own)
+    if not reasons:
+        reasons += _random_besides(model, sites)
     if not reasons:
         reasons += _dependent_on_data(model, sites)
     if reasons:
         raise ModelRefused(f"{title} cannot be checked: " + "; and ".join(reasons))
 
 
+def _masked(fn: Any) -> bool:
+    """Whether a mask hides some of a continuous variable's density."""
+    if fn.support.is_discrete:
+        return False  # summed out, what is masked counts alike
+    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
+        if isinstance(fn, dist.MaskedDistribution) and not np.all(np.asarray(fn._mask)):
+            return True
+        fn = fn.base_dist
+    return False
+
+
 def _subsampled(site: dict[str, Any]) -> bool:
     size, subsample_size = site["args"]
     return subsample_size is not None and subsample_size < size
+
+
+def _random_besides(model: Callable[..., Any], sites: Sites) -> list[str]:
+    """Variables whose distribution changes with random numbers that are drawn at no site."""
+    keys = _Keys(model)
+    traced(keys)
+    if not keys.asked:
+        return []
+    one, other = (_log_probs(model, sites, seed) for seed in (0, 1))
+    return [
+        f"{at} depends on random numbers that are drawn outside of a site (numpyro.prng_key), "
+        "which the sampler cannot learn; draw them with numpyro.sample"
+        for at in one
+        if not np.allclose(one[at], other[at], equal_nan=True)
+    ]
+
+
+def _log_probs(model: Callable[..., Any], sites: Sites, seed: int = 0) -> dict[str, Any]:
+    """Log density of each site, at the values in `sites`."""
+    values, data = (
+        {name: sites[name]["value"] for name in names}
+        for names in (latent_in(sites), observed_in(sites))
+    )
+    return compute_log_probs(_at(model, values, data, seed), (), {}, {})[0]
+
+
+def _at(model: Callable[..., Any], values: Values, data: Values, seed: int = 0) -> Any:
+    """The model at values and data.
+
+    What a scan draws takes values by substitution alone: conditioned, it would be drawn anew. A
+    scan asks for a key all the same.
+    """
+    given = handlers.substitute(handlers.condition(_free(model), data), values)
+    return handlers.seed(given, seed)
 
 
 def _dependent_on_data(model: Callable[..., Any], sites: Sites) -> list[str]:
@@ -122,15 +204,11 @@ def _dependent_on_data(model: Callable[..., Any], sites: Sites) -> list[str]:
     if not isinstance(model, partial):
         return []
     reasons = []
-    values = {name: sites[name]["value"] for name in [*latent_in(sites), *observed_in(sites)]}
     for name in observed_in(sites):
         other = _reordered(model, np.asarray(sites[name]["value"]))
         if other is None:
             continue
-        log_probs = [
-            compute_log_probs(handlers.condition(_free(each), values), (), {}, {})[0]
-            for each in (model, other)
-        ]
+        log_probs = [_log_probs(each, sites) for each in (model, other)]
         reasons += [
             f"{at} depends on the observed values of {name}: with simulated data the model would "
             "be another one; write the numbers out, or give lagged values an argument of their own"
@@ -188,8 +266,7 @@ def densities(model: Callable[..., Any], values: Values, data: Values) -> dict[s
     values, data = ({n: jnp.asarray(v) for n, v in each.items()} for each in (values, data))
     with handlers.block():
         # what is left to be drawn is nothing: the key is not used
-        given = handlers.condition(_free(model), {**values, **data})
-        terms, _ = compute_log_probs(handlers.seed(given, 0), (), {}, {}, sum_log_prob=False)
+        terms, _ = compute_log_probs(_at(model, values, data), (), {}, {}, sum_log_prob=False)
     pointwise = [jnp.ravel(terms[name]) for name in data]
     found = {
         LOG_PRIOR: sum((jnp.sum(v) for n, v in terms.items() if n not in data), jnp.zeros(())),
@@ -270,8 +347,8 @@ def delivered(model: Callable[..., Any], sites: Sites, data: Values, title: str)
         if not taken:
             raise ModelRefused(
                 f"{title} cannot be checked: {name} does not take other values, as where it is "
-                "conditioned inside of the model; give the data as an argument, and to the site as "
-                "obs="
+                "observed inside of a scan, or conditioned inside of the model; give the data as "
+                "an argument, and to a site outside of a scan as obs="
             )
 
 
@@ -283,7 +360,14 @@ def movable(model: Callable[..., Any], sites: Sites) -> tuple[tuple[str, ...], l
     depends: Any = get_dependencies(model)["prior_dependencies"]
     found, refused = [], []
     for name in latent:
-        if (set(depends[name]) & set(latent)) - {name} and family(sites[name]["fn"]) is not None:
+        parents = (set(depends.get(name, ())) & set(latent)) - {name}
+        if parents and family(sites[name]["fn"]) is not None:
+            if f"{name}{RAW}" in sites:
+                refused.append(
+                    f"{name} cannot be non-centred: there is a {name}{RAW} already, as its "
+                    "standardised variable would be called"
+                )
+                continue
             worst = _disagreement(model, sites, name)
             if worst > TOLERANCE:
                 refused.append(
@@ -296,7 +380,7 @@ def movable(model: Callable[..., Any], sites: Sites) -> tuple[tuple[str, ...], l
 
 def _disagreement(model: Callable[..., Any], sites: Sites, name: str) -> float:
     """Largest relative difference of the log prior from that before the move, Jacobian added."""
-    names = [*latent_in(sites), *observed_in(sites)]
+    latent, observed = latent_in(sites), observed_in(sites)
 
     def both(key: Any) -> tuple[Any, Any]:
         move = NonCentred()
@@ -304,8 +388,8 @@ def _disagreement(model: Callable[..., Any], sites: Sites, name: str) -> float:
         drawn = handlers.trace(handlers.seed(moved, key)).get_trace()
         sampled = [site for site in drawn.values() if site["type"] == "sample"]
         now = sum(jnp.sum(site["fn"].log_prob(site["value"])) for site in sampled)
-        given = handlers.condition(_free(model), {n: drawn[n]["value"] for n in names})
-        terms, _ = compute_log_probs(handlers.seed(given, 0), (), {}, {})
+        values, data = ({n: drawn[n]["value"] for n in each} for each in (latent, observed))
+        terms, _ = compute_log_probs(_at(model, values, data), (), {}, {})
         return now, sum(terms.values()) + move.log_jacobian
 
     # not compiled: that would take longer than the few operations themselves

@@ -14,7 +14,7 @@ import numpy as np
 
 from hiercal.errors import ModelRefused
 from hiercal.user_models._layout import observations
-from hiercal.user_models._model_story import LARGEST, LOG_LIK, LOG_PRIOR, POINTWISE
+from hiercal.user_models._model_story import LARGEST, LOG_LIK, LOG_PRIOR, POINTWISE, names_taken
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -26,6 +26,7 @@ IN_ORDER = "in_order_"
 def refuse(model: pm.Model, title: str, simulated: bool) -> None:
     """Raise `ModelRefused` with every reason why the model cannot be simulated and refitted."""
     from pymc.distributions.continuous import FlatRV, HalfFlatRV
+    from pymc.distributions.simulator import SimulatorRV
     from pymc.variational.minibatch_rv import MinibatchRandomVariable
 
     reasons = []
@@ -50,13 +51,33 @@ def refuse(model: pm.Model, title: str, simulated: bool) -> None:
                 f"{rv.name} is discrete, and NUTS samples continuous variables only; sum it out "
                 "(pm.Mixture), or observe it"
             )
+    for rv in model.observed_RVs:
+        if isinstance(rv.owner.op, FlatRV | HalfFlatRV):
+            reasons.append(
+                f"{rv.name} has no distribution ({type(rv.owner.op).__name__[:-2]}) that data can "
+                "be drawn from; leave it out, or give it one"
+            )
     for rv in model.basic_RVs:
+        if isinstance(rv.owner.op, SimulatorRV):
+            reasons.append(
+                f"{rv.name} is a pm.Simulator, whose likelihood is simulated anew each time and "
+                "has no gradient, so that NUTS cannot sample it; write it as a distribution, or "
+                "check your sampler of it with from_functions(simulate, fit)"
+            )
         if isinstance(rv.owner.op, MinibatchRandomVariable):
             reasons.append(
                 f"{rv.name} is a minibatch (total_size), whose density stands for data that are "
                 "not there; give it all its data"
             )
     reasons += _dependent_on_data(model)
+    drawn = [each.name for each in [*model.basic_RVs, *model.deterministics]]
+    reasons += names_taken(map(str, model.named_vars))
+    reasons += [
+        f"{rv.name}_data is what hiercal calls the data of {rv.name}; give the variable of this "
+        "name another one"
+        for rv in model.observed_RVs
+        if f"{rv.name}_data" in drawn
+    ]
     if reasons:
         raise ModelRefused(f"{title} cannot be checked: " + "; and ".join(reasons))
 
@@ -196,10 +217,9 @@ def _densities(model: pm.Model, pm: Any) -> None:
     if points:
         terms[POINTWISE] = pt.concatenate([pointwise[i][where] for i, where in points])
     for name, term in terms.items():
-        if name not in model.named_vars:
-            # infinite at the edge of the support, where rounding may put a draw
-            most = np.float64(LARGEST)  # PyTensor takes a plain number for a float32
-            pm.Deterministic(name, pt.clip(pt.cast(term, "float64"), -most, most))
+        # infinite at the edge of the support, where rounding may put a draw
+        most = np.float64(LARGEST)  # PyTensor takes a plain number for a float32
+        pm.Deterministic(name, pt.clip(pt.cast(term, "float64"), -most, most))
 
 
 def shapes_of_data(model: pm.Model) -> dict[str, tuple[int, ...]]:

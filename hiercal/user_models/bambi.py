@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hiercal.errors import ModelRefused
 from hiercal.user_models.pymc import PyMCStory, from_pymc
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ def from_bambi(model: bambi.Model, *, name: str = "", module: str = "") -> PyMCS
     Raises
     ------
     ModelRefused
-        As of `from_pymc`.
+        As of `from_pymc`, and if the response is weighted.
     """
     if not model.built:
         model.build()
     backend: Any = model.backend
     response = model.response_component.term.name
+    if model.response_component.term.is_weighted:
+        raise ModelRefused(
+            f"{name or response} cannot be checked: its log likelihood is weighted, its forward "
+            "draws are not, so that prior and model would disagree; write the model without weights"
+        )
     story = from_pymc(backend.model, name=name or response, module=module)
     frozen = _automatic(model)
     if not frozen:
@@ -49,9 +55,11 @@ def from_bambi(model: bambi.Model, *, name: str = "", module: str = "") -> PyMCS
 
 def _automatic(model: bambi.Model) -> list[str]:
     """Names of terms whose priors Bambi scaled to the data."""
+    # terms of other parameters have priors that Bambi marks as scaled and leaves as they are
+    family: Any = model.family
+    parent = model.components[family.likelihood.parent]
     return [
         name
-        for component in model.components.values()
-        for name, term in getattr(component, "terms", {}).items()
+        for name, term in getattr(parent, "terms", {}).items()
         if getattr(getattr(term, "prior", None), "auto_scale", False)
     ]

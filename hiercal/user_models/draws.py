@@ -145,6 +145,11 @@ def from_draws(truths: Any, draws: Any, *, name: str = "draws") -> DrawsStory:
         )
     found = _layout(given)
     notes = [f"{note} ({name})" for note in found.notes]
+    if chains > each:
+        notes.append(
+            f"the draws are taken as {chains} chains of {each} draws each; if that is the other "
+            "way round, give (n_simulations, n_chains, n_draws, ...), since R-hat is of chains"
+        )
     if (ranked := usual_max_rank(chains * each)) < MOST_RANKED:
         notes.append(
             f"with {chains * each} draws of a simulation, truths are ranked among {ranked} of them "

@@ -102,8 +102,9 @@ def from_numpyro(
         # whatever NumPyro and JAX say of a model that they cannot draw from
         raise ModelRefused(
             f"{title} cannot be drawn from forward ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:200]}), as where a site is observed inside of a scan; "
-            "give the data to a site outside of it"
+            f"{' '.join(str(error).split())[:200]}), as where a site is observed inside of a scan "
+            "(give the data to a site outside of it), or where Python's if asks for a drawn value "
+            "(write jnp.where)"
         ) from error
     story = NumPyroStory(
         title=title,

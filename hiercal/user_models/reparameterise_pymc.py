@@ -81,6 +81,12 @@ def noncentred(model: pm.Model, names: Sequence[str]) -> tuple[pm.Model, dict[st
     refused: dict[str, str] = {}
     copy = model
     for name in names:
+        if f"{name}_raw" in model.named_vars:
+            refused[name] = (
+                f"{name} cannot be non-centred: there is a {name}_raw already, as its standardised "
+                "variable would be called"
+            )
+            continue
         moved, log_jacobian = _moved(copy, name)
         if (worst := _disagreement(copy, moved, log_jacobian)) > TOLERANCE:
             refused[name] = (

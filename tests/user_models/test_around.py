@@ -214,6 +214,29 @@ def test_what_cannot_be_done_is_refused_with_what_to_do(make, message):
         make()
 
 
+def counted(y=None):
+    rate = numpyro.sample("rate", dist.Gamma(2, 1))
+    numpyro.sample("y", dist.Poisson(rate).expand([3]), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("y\n1\n2.5\n3\n", "y has 2.5 among its values; counted observes whole numbers"),
+        ("y\n1\nNA\n3\n", "1 of 3 values of y are missing"),
+        ("y\n1\ntwo\n3\n", "y holds no numbers .*'two'"),
+        ("y\n1\n2\n", r"y has shape \(2,\); counted observes \(3,\)"),
+        ("Y\n1\n2\n3\n", "y is missing"),
+    ],
+    ids=["fraction", "missing", "text", "short", "case"],
+)
+def test_data_that_are_not_those_of_a_model_are_refused(lines, message, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text(lines)
+    with pytest.raises(ValueError, match=message):
+        around(counted, path, y=np.array([1, 2, 3]))
+
+
 def test_a_model_with_discrete_variables_is_refused():
     def mixture(y):
         mu = numpyro.sample("mu", dist.Normal(0, 1))

@@ -1,8 +1,11 @@
 import bambi
 import numpy as np
 import pandas as pd
+import pytensor
+import pytest
 
 import hiercal
+from hiercal.errors import ModelRefused
 from hiercal.user_models.bambi import from_bambi
 
 
@@ -33,3 +36,19 @@ def test_priors_that_are_given_are_not_said_to_be_scaled():
     story = from_bambi(bambi.Model("y ~ x", frame(), priors=priors), name="mine")
     assert story.name == "mine"
     assert not [note for note in story.notes if "Bambi" in note]
+
+
+def test_priors_of_other_parameters_are_not_said_to_be_scaled():
+    formula = bambi.Formula("y ~ x", "sigma ~ x")
+    # compiling takes longer than the test
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        story = from_bambi(bambi.Model(formula, frame()))
+    (said,) = [note for note in story.notes if "Bambi" in note]
+    assert "scaled the priors of Intercept, x to the data" in said
+
+
+def test_weights_are_refused():
+    """The density is raised to a power, and the forward draws know nothing of it."""
+    data = frame().assign(w=2.0)
+    with pytest.raises(ModelRefused, match="log likelihood is weighted, its forward draws are not"):
+        from_bambi(bambi.Model("weighted(y, w) ~ x", data))

@@ -38,6 +38,10 @@ def broken():
 
 number = 3
 """
+BROKEN = """import sys
+
+data = open("there_is_no_such_file.csv")
+"""
 NUMPYRO = """
 from functools import partial
 
@@ -67,6 +71,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in_pymc.py").write_text(PYMC)
     (tmp_path / "in_numpyro.py").write_text(NUMPYRO)
+    (tmp_path / "stops.py").write_text(BROKEN)
+    (tmp_path / "ends.py").write_text("raise SystemExit('usage')\n")
+    (tmp_path / "two.dots.py").write_text(NUMPYRO)
     return tmp_path
 
 
@@ -120,6 +127,10 @@ def test_a_pymc_model_or_a_function_that_returns_one(folder, name):
         ("in_pymc.py:broken", "broken could not be called: KeyError: 'county'"),
         ("in_numpyro.py:towns", "towns needs n; give them"),
         ("in_numpyro.py:unbound", "no site of it is observed"),
+        ("stops.py:model", "stops.py, line 3: FileNotFoundError:"),
+        ("ends.py:model", "ends.py, line 1: SystemExit: usage"),
+        ("two.dots.py:model", "without a dot in the file's own name"),
+        ("in_numpyro.py", "in_numpyro.py is Python; say what in it: in_numpyro.py:model"),
         ("missing.py:model", "there is no file 'missing.py'"),
     ],
 )

@@ -190,6 +190,22 @@ def test_one_chain_needs_no_axis():
     assert hiercal.from_draws(truths, without) == hiercal.from_draws(truths, draws)
 
 
+def test_more_chains_than_draws_are_pointed_out():
+    """Draws whose last axis is the chain, as R has them, look like that."""
+    truths, draws = small()
+    turned = {"mu": np.swapaxes(draws["mu"], 1, 2)}
+    said = " ".join(hiercal.from_draws({"mu": truths["mu"]}, turned).notes)
+    assert "taken as 10 chains of 2 draws each" in said
+    assert "chains of" not in " ".join(hiercal.from_draws(truths, draws).notes)
+
+
+def test_two_quantities_of_one_name_are_refused():
+    truths, draws = small()
+    one = {"theta[0]": truths["mu"], **truths}, {"theta[0]": draws["mu"], **draws}
+    with pytest.raises(ValueError, match=r"theta\[0\] is the name of two quantities"):
+        hiercal.from_draws(*one)
+
+
 def test_stories_are_the_same_if_their_numbers_are():
     truths, draws = small()
     story = hiercal.from_draws(truths, draws)

@@ -50,6 +50,7 @@ def test_plates_and_observations_name_the_quantities():
 
 
 def test_every_family_keeps_its_log_density():
+    numpyro.enable_x64()
     bound = partial(models.np_families, y=np.zeros(()))
     sites = trace.traced(bound)
     movable, refused = trace.movable(bound, sites)
@@ -191,6 +192,50 @@ def overflowing(y=None):
     numpyro.sample("y", dist.Poisson(jnp.exp(a)), obs=y)
 
 
+def scaled(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    with handlers.scale(scale=10.0):
+        numpyro.sample("y", dist.Normal(a, 1).expand([6]), obs=y)
+
+
+def masked_latent(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1).mask(False))
+    numpyro.sample("y", dist.Normal(a, 1).expand([6]), obs=y)
+
+
+def partly_observed(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    with numpyro.plate("n", 6):
+        numpyro.sample("y", dist.Normal(a, 1), obs=y, obs_mask=jnp.arange(6) < 4)
+
+
+def delta(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    b = numpyro.sample("b", dist.Delta(2 * a))
+    numpyro.sample("y", dist.Normal(b, 1).expand([6]), obs=y)
+
+
+def random_besides(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    noise = jax.random.normal(numpyro.prng_key())
+    numpyro.sample("y", dist.Normal(a + noise, 1).expand([6]), obs=y)
+
+
+def listed(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(a, 1).expand([2]), obs=[0.0, 1.0])
+
+
+def named_like_ours(y=None):
+    a = numpyro.deterministic("log_lik", numpyro.sample("a", dist.Normal(0, 1)))
+    numpyro.sample("y", dist.Normal(a, 1).expand([6]), obs=y)
+
+
+def asks_a_drawn_value(y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(a if a > 0 else -a, 1).expand([6]), obs=y)
+
+
 @pytest.mark.parametrize(
     ("model", "says"),
     [
@@ -204,6 +249,14 @@ def overflowing(y=None):
         (observed_in_scan, "observed inside of a scan"),
         (unobserved, "no site of it is observed"),
         (overflowing, r"\d+ of 300 draws .* break; the first: .*at a = "),
+        (scaled, "log density of y is scaled, the forward draws are not"),
+        (masked_latent, "a is drawn and masked"),
+        (partly_observed, "y_unobserved is drawn and masked"),
+        (delta, "b is a Delta distribution"),
+        (random_besides, "y depends on random numbers that are drawn outside of a site"),
+        (listed, "y is observed as a list"),
+        (named_like_ours, "log_lik is what hiercal calls"),
+        (asks_a_drawn_value, "Python's if asks for a drawn value"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -212,6 +265,38 @@ def test_refused_with_variable_reason_and_remedy(model, says):
     y = jnp.array([1, 2, 3, 0, 1, 5], int if counts else float)
     with pytest.raises(ModelRefused, match=says):
         from_numpyro(model, y=y)
+
+
+def drawn_in_scan(y=None):
+    s = numpyro.sample("s", dist.HalfNormal(1))
+
+    def step(before, _):
+        now = numpyro.sample("x", dist.Normal(before / 2, s))
+        return now, now
+
+    _, x = scan(step, jnp.array(0.0), None, length=6)
+    numpyro.sample("y", dist.Normal(x, 1), obs=y)
+
+
+def test_variables_drawn_in_a_scan_are_taken():
+    story = from_numpyro(drawn_in_scan, y=np.zeros(6))
+    truth = hiercal.simulate(1, story, 0).truth
+    x, s = np.asarray(truth["x"]), float(truth["s"])
+    before = np.concatenate([[0.0], x[:-1]]) / 2
+    log_prior = dist.HalfNormal(1).log_prob(s) + dist.Normal(before, s).log_prob(x).sum()
+    assert truth["log_prior"] == pytest.approx(float(log_prior), rel=1e-9)
+
+
+def ordinal(y=None):
+    order = dist.transforms.OrderedTransform()
+    normal = dist.Normal(0, 1).expand([3]).to_event(1)
+    cut = numpyro.sample("cut", dist.TransformedDistribution(normal, order))
+    numpyro.sample("y", dist.OrderedLogistic(jnp.zeros(4), cut), obs=y)
+
+
+def test_values_that_a_distribution_refuses_are_not_interchangeable():
+    """Cutpoints in another order are an error of OrderedLogistic."""
+    assert from_numpyro(ordinal, y=np.array([0, 1, 2, 3])).interchangeable == ()
 
 
 def test_factors_with_a_simulator_are_checked():

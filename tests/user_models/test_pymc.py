@@ -198,6 +198,44 @@ def no_generator():
     return model
 
 
+def simulated():
+    with pm.Model() as model:
+        a = pm.Normal("a", 0, 1)
+        pm.Simulator("y", lambda rng, a, size: rng.normal(a, 1, size), a, observed=np.zeros(3))
+    return model
+
+
+def named_like_ours():
+    with pm.Model() as model:
+        a = pm.Normal("log_lik", 0, 1)
+        pm.Deterministic("log_joint", 2 * a)
+        pm.Normal("y", a + pm.Normal("y_data", 0, 1), 1, observed=[0.0])
+    return model
+
+
+def empty():
+    with pm.Model() as model:
+        a = pm.Normal("a", 0, 1)
+        pm.Normal("y", a, 1, observed=np.zeros(0))
+        pm.Normal("z", a, 1, observed=np.zeros(2))
+    return model
+
+
+def observed_flat():
+    with pm.Model() as model:
+        pm.Normal("z", pm.Normal("a", 0, 1), 1, observed=[0.0])
+        pm.Flat("y", observed=[0.0])
+    return model
+
+
+def wrong_shapes():
+    with pm.Model() as model:
+        x = pm.Data("x", np.zeros(3))
+        pm.Normal("y", pm.Normal("a", 0, 1) * x, 1, observed=np.zeros(3))
+        model.set_data("x", np.zeros(4))
+    return model
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -209,6 +247,11 @@ def no_generator():
         (prior_from_data, "a depends on given, the observed values of y"),
         (lagged, "y depends on series, the observed values of y"),
         (overflowing, r"\d+ of 300 draws .*break; the first: .*at a = "),
+        (simulated, "y is a pm.Simulator"),
+        (named_like_ours, "log_lik is what hiercal calls .* log_joint is .* y_data is what"),
+        (empty, r"y has shape \(0,\), no observed value"),
+        (observed_flat, "y has no distribution"),
+        (wrong_shapes, "300 of 300 draws .* mend the model if its own library cannot draw"),
         (no_generator, "give its distribution a `random` function"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -271,6 +314,24 @@ def test_a_change_that_alters_the_density_is_refused(monkeypatch):
     story = from_pymc(models.schools())
     assert story.noncentrable == ()
     assert "theta cannot be non-centred: the log density would change by" in " ".join(story.notes)
+
+
+def test_a_name_that_the_standardised_variable_would_have_is_not_taken_twice():
+    with pm.Model() as model:
+        theta = pm.Normal("theta", 0, pm.HalfNormal("tau", 1), shape=2)
+        pm.Normal("y", theta + pm.Normal("theta_raw", 0, 1), 1, observed=np.zeros(2))
+    story = from_pymc(model)
+    assert story.noncentrable == ()
+    assert "theta cannot be non-centred: there is a theta_raw already" in " ".join(story.notes)
+
+
+def test_two_quantities_of_one_name_are_refused():
+    with pm.Model() as model:
+        a = pm.Normal("a", 0, 1, shape=2)
+        pm.Deterministic("a[0]", 2 * a[1])
+        pm.Normal("y", a, 1, observed=np.zeros(2))
+    with pytest.raises(ValueError, match=r"a\[0\] is the name of two quantities"):
+        from_pymc(model)
 
 
 def test_variable_by_variable():
