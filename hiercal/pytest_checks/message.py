@@ -14,7 +14,7 @@ from hiercal.sbc.pattern import Interval
 from hiercal.sbc.sequential import FUNCTIONALS
 from hiercal.sbc.smallest_errors import smallest_by_exact, smallest_by_ranks
 from hiercal.tables._sentences import shifted, wide
-from hiercal.tables.evidence import _size
+from hiercal.tables.evidence import size
 
 MOST = 3
 """Quantities that are described."""
@@ -55,7 +55,7 @@ def rows(found: ArmEvidence) -> list[dict[str, Any]]:
             "log10_e_exact": strongest / np.log(10) if known else None,
             "differs_in": FUNCTIONALS[worst] if known else "",
             "named": bool(named),
-            **_size(found, i, means[i], errors[i], known=known),
+            **size(found, i, means[i], errors[i], known=known),
             "counts": found.counts[i].tolist(),
         }
         told.append({k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()})

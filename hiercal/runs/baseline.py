@@ -20,7 +20,7 @@ from hiercal.runs.manifest import replace, versions
 from hiercal.runs.run import Run, story_key
 
 LAYOUT = 1
-_RANK, _MEAN, _SD = COLUMNS.index("rank"), 0, 1
+RANK, _MEAN, _SD = COLUMNS.index("rank"), 0, 1
 
 
 def record(run: Run, found: ArmEvidence, fits: Sequence[FitRecord], alpha: float) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def record(run: Run, found: ArmEvidence, fits: Sequence[FitRecord], alpha: float
         "divergences": [one.divergences for one in fits],
         "failed": [one.error is not None for one in fits],
         "ranks": {
-            name: [None if one.error else int(one.values[i, _RANK]) for one in fits]
+            name: [None if one.error else int(one.values[i, RANK]) for one in fits]
             for i, name in enumerate(found.quantities)
         },
     }

@@ -24,7 +24,7 @@ from scipy.special import logsumexp
 
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.engine import decided
-from hiercal.runs.evidence import _EFFECTIVE, _RANK, ArmEvidence
+from hiercal.runs.evidence import EFFECTIVE, RANK, ArmEvidence
 from hiercal.runs.executors import Where
 from hiercal.runs.manifest import replace
 from hiercal.runs.record import ranked
@@ -105,8 +105,8 @@ class Continued(ArmEvidence):
             "max_rank": self.max_rank,
             "sessions": [*self.sessions, this],
             "errors": self.errors,
-            "counts": self._counts[_RANK].astype(int).tolist(),
-            "effective": self._counts[_EFFECTIVE].astype(int).tolist(),
+            "counts": self._counts[RANK].astype(int).tolist(),
+            "effective": self._counts[EFFECTIVE].astype(int).tolist(),
             "low_ess": self._low_ess.tolist(),
             "wealth": wealth.tolist(),
             "known": known.tolist(),
@@ -117,8 +117,8 @@ class Continued(ArmEvidence):
         self.sessions = list(state["sessions"])
         self.earlier = sum(one["simulations"] for one in self.sessions)
         self.errors |= state["errors"]
-        self._counts[_RANK] += np.array(state["counts"])
-        self._counts[_EFFECTIVE] += np.array(state["effective"])
+        self._counts[RANK] += np.array(state["counts"])
+        self._counts[EFFECTIVE] += np.array(state["effective"])
         self._low_ess += np.array(state["low_ess"])
         self.wealth += np.array(state["wealth"])
         self.known |= np.array(state["known"])

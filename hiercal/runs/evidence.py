@@ -19,9 +19,7 @@ from hiercal.runs.run import Run
 from hiercal.sbc.sequential import FUNCTIONALS, difference_log_e, family_log_e, rank_log_e
 from hiercal.sbc.verdict import MAX_LOW_ESS
 
-TESTS = ("ranks", "exact")
-"""What evidence is of: ranks, and differences from the exact posterior."""
-_RANK, _EFFECTIVE, _BULK = (COLUMNS.index(c) for c in ("rank", "rank_effective", "ess_bulk"))
+RANK, EFFECTIVE, _BULK = (COLUMNS.index(c) for c in ("rank", "rank_effective", "ess_bulk"))
 
 
 @dataclass(eq=False)
@@ -52,7 +50,7 @@ class ArmEvidence:
 
     def __post_init__(self) -> None:
         shape = (len(self.quantities), self.max_rank + 1)
-        self._counts = {_RANK: np.zeros(shape), _EFFECTIVE: np.zeros(shape)}
+        self._counts = {RANK: np.zeros(shape), EFFECTIVE: np.zeros(shape)}
         self._low_ess = np.zeros(len(self.quantities))
         self._scores: list[np.ndarray] = []
         self._waiting: dict[int, FitRecord] = {}
@@ -156,7 +154,7 @@ class ArmEvidence:
     @property
     def counts(self) -> np.ndarray:
         """How often each rank occurred, (n_quantities, L + 1)."""
-        return self._counts[_RANK].astype(int)
+        return self._counts[RANK].astype(int)
 
 
 def decide(

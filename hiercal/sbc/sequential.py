@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, logsumexp, ndtri, xlog1py, xlogy
 
-from hiercal.sbc._power import Detectable, rank_probabilities, smallest_found
+from hiercal.sbc._power import rank_probabilities
 from hiercal.sbc.efficiency import ess_of_mean
 
 Array = NDArray[np.float64]
@@ -344,95 +344,6 @@ def difference_wealth(means: ArrayLike, ess: ArrayLike) -> Array:
         for sign in (1, -1)
     ]
     return np.stack(wealth, axis=-1)
-
-
-def detectable(n: int, max_rank: int, alpha: float, power: float = 0.9) -> Detectable:
-    """Smallest shift and scale error that `rank_log_e` finds within n simulations.
-
-    By a Monte Carlo of 2,000 runs with a fixed seed, whose error in the power is .007. A run counts
-    as found if M is at least 1 / alpha after the last simulation; it may also have been so before
-    and not now, so that the power is a little larger than said.
-
-    Parameters
-    ----------
-    n
-        Number of simulations.
-    max_rank
-        L.
-    alpha
-        Level for this quantity: that of the family over its size.
-    power
-        Probability of detection.
-
-    Returns
-    -------
-    Detectable
-        Infinite where a shift of 5 or a factor of 10 is still missed.
-
-    Examples
-    --------
-    >>> smallest = detectable(1000, 99, 0.001)
-    >>> 0.15 < smallest.shift < 0.25, 1.1 < smallest.scale < 1.2
-    (True, True)
-    """
-    return _detectable(n, max_rank, alpha, power)
-
-
-def exact_detectable(n: int, ess: float, alpha: float, power: float = 0.9) -> Detectable:
-    """Smallest shift and scale error that `difference_log_e` finds within n fits.
-
-    Of draws whose mean, or squared score, has `ess` effective draws in each fit, the same for all.
-    A Monte Carlo of 2,000 runs with a fixed seed: the error in the power is .007.
-
-    Parameters
-    ----------
-    n
-        Number of fits.
-    ess
-        Effective sample size of each.
-    alpha
-        Level for this one comparison.
-    power
-        Probability of detection.
-
-    Returns
-    -------
-    Detectable
-        In sds of the exact posterior, and as a factor of its sd.
-
-    Examples
-    --------
-    >>> smallest = exact_detectable(10, 1000.0, 0.001)
-    >>> 0.04 < smallest.shift < 0.08, 1.02 < smallest.scale < 1.1
-    (True, True)
-    """
-    if n < 1 or not ess > 0:
-        return Detectable(float("inf"), float("inf"))
-    noise = np.random.default_rng(7207).standard_normal((n, 2000)) / np.sqrt(ess)
-
-    def found(shift: float, scale: float) -> float:
-        mean = shift if scale == 1 else (scale**2 - 1) / np.sqrt(2)
-        means = mean + noise * (scale if scale == 1 else scale**2)
-        log_e = difference_log_e(means, np.full(noise.shape, ess))[-1]
-        return float(np.mean(log_e >= -np.log(alpha)))
-
-    return smallest_found(found, power)
-
-
-@lru_cache(maxsize=64)
-def _detectable(n: int, max_rank: int, alpha: float, power: float) -> Detectable:
-    if n < 0 or not 0 < alpha < 1 or not 0 < power < 1:
-        raise ValueError(
-            f"got n={n}, alpha={alpha}, power={power}: expected n >= 0, and alpha and power "
-            "strictly inside (0, 1)."
-        )
-
-    def found(shift: float, scale: float) -> float:
-        law = rank_probabilities(max_rank, shift, scale)
-        counts = np.random.default_rng(6116).multinomial(n, law, size=2000)
-        return float(np.mean(rank_log_e(counts, max_rank)[0] >= -np.log(alpha)))
-
-    return smallest_found(found, power)
 
 
 @lru_cache(maxsize=16)

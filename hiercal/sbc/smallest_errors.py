@@ -1,6 +1,6 @@
-"""Smallest errors that a sequential check finds, in closed form: milliseconds, not seconds.
+"""Smallest errors that a sequential check finds with a given power, in closed form.
 
-`hiercal.sbc.sequential.detectable` and ``exact_detectable`` answer the same by simulation.
+The power is that of the last look: an error may also have been found before it, and not then.
 """
 
 from __future__ import annotations

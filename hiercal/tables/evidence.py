@@ -12,7 +12,8 @@ import pandas as pd
 
 from hiercal.runs.evidence import ArmEvidence
 from hiercal.sbc.pattern import pattern
-from hiercal.sbc.sequential import FUNCTIONALS, detectable, exact_detectable
+from hiercal.sbc.sequential import FUNCTIONALS
+from hiercal.sbc.smallest_errors import smallest_by_exact, smallest_by_ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def _rows(arm: ArmEvidence, n_arms: int, alpha: float) -> list[dict[str, Any]]:
     rank_level = level / len(of_ranks)
     exact_level = level / max(np.isfinite(of_exact).sum(), 1)
     completed = arm.simulations - arm.failed
-    by_ranks = detectable(completed, arm.max_rank, rank_level)
+    by_ranks = smallest_by_ranks(completed, arm.max_rank, rank_level)
     rows = []
     for i, quantity in enumerate(arm.quantities):
         known = np.isfinite(of_exact[i]).any()
@@ -88,7 +89,7 @@ def _rows(arm: ArmEvidence, n_arms: int, alpha: float) -> list[dict[str, Any]]:
         exact = float(of_exact[i, worst]) if known else float("nan")
         named = of_ranks[i] >= -np.log(rank_level) or (known and exact >= -np.log(exact_level))
         by_exact = (
-            exact_detectable(completed, _round(float(np.nanmin(ess[i, :2]))), exact_level)
+            smallest_by_exact(completed, _round(float(np.nanmin(ess[i, :2]))), exact_level)
             if known and not arm.rejected
             else None
         )
@@ -103,7 +104,7 @@ def _rows(arm: ArmEvidence, n_arms: int, alpha: float) -> list[dict[str, Any]]:
                 "log10_e_exact": exact / np.log(10),
                 "differs_in": FUNCTIONALS[worst] if known else "",
                 "named": bool(named),
-                **_size(arm, i, means[i], errors[i], known=bool(known)),
+                **size(arm, i, means[i], errors[i], known=bool(known)),
                 "low_ess": arm.low_ess[i],
                 "detectable_shift": by_ranks.shift,
                 "detectable_scale": by_ranks.scale,
@@ -119,7 +120,7 @@ def _round(ess: float) -> float:
     return float(f"{ess:.2g}")
 
 
-def _size(
+def size(
     arm: ArmEvidence, i: int, means: np.ndarray, errors: np.ndarray, *, known: bool
 ) -> dict[str, Any]:
     """Shift and scale of the draws of one quantity, with standard errors."""

@@ -114,8 +114,7 @@ def _replicates(story: NumPyroStory) -> Callable[..., Any]:
     names, derived = trace.reported(story.model, sites)
 
     def draw(key: Any, parameters: Any, fixed: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        given = handlers.condition(handlers.uncondition(story.model), {**parameters, **fixed})
-        drawn = handlers.trace(handlers.seed(given, key)).get_trace()
+        drawn = handlers.trace(trace.at(story.model, parameters, fixed, key)).get_trace()
         data = {name: drawn[name]["value"] for name in trace.observed_in(sites)}
         truth = {name: drawn[name]["value"] for name in [*names, *derived]}
         parts = {name: truth[name] for name in names}

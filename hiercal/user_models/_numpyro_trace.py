@@ -182,16 +182,16 @@ def _log_probs(model: Callable[..., Any], sites: Sites, seed: int = 0) -> dict[s
         {name: sites[name]["value"] for name in names}
         for names in (latent_in(sites), observed_in(sites))
     )
-    return compute_log_probs(_at(model, values, data, seed), (), {}, {})[0]
+    return compute_log_probs(at(model, values, data, seed), (), {}, {})[0]
 
 
-def _at(model: Callable[..., Any], values: Values, data: Values, seed: int = 0) -> Any:
-    """The model at values and data.
+def at(model: Callable[..., Any], values: Values, data: Values, seed: Any = 0) -> Any:
+    """The model with its variables at given values, and its data.
 
     What a scan draws takes values by substitution alone: conditioned, it would be drawn anew. A
-    scan asks for a key all the same.
+    scan asks for a key all the same, and so does what is not given.
     """
-    given = handlers.substitute(handlers.condition(_free(model), data), values)
+    given = handlers.substitute(handlers.condition(_free(model), dict(data)), dict(values))
     return handlers.seed(given, seed)
 
 
@@ -266,7 +266,7 @@ def densities(model: Callable[..., Any], values: Values, data: Values) -> dict[s
     values, data = ({n: jnp.asarray(v) for n, v in each.items()} for each in (values, data))
     with handlers.block():
         # what is left to be drawn is nothing: the key is not used
-        terms, _ = compute_log_probs(_at(model, values, data), (), {}, {}, sum_log_prob=False)
+        terms, _ = compute_log_probs(at(model, values, data), (), {}, {}, sum_log_prob=False)
     pointwise = [jnp.ravel(terms[name]) for name in data]
     found = {
         LOG_PRIOR: sum((jnp.sum(v) for n, v in terms.items() if n not in data), jnp.zeros(())),
@@ -389,7 +389,7 @@ def _disagreement(model: Callable[..., Any], sites: Sites, name: str) -> float:
         sampled = [site for site in drawn.values() if site["type"] == "sample"]
         now = sum(jnp.sum(site["fn"].log_prob(site["value"])) for site in sampled)
         values, data = ({n: drawn[n]["value"] for n in each} for each in (latent, observed))
-        terms, _ = compute_log_probs(_at(model, values, data), (), {}, {})
+        terms, _ = compute_log_probs(at(model, values, data), (), {}, {})
         return now, sum(terms.values()) + move.log_jacobian
 
     # not compiled: that would take longer than the few operations themselves

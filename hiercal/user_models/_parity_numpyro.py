@@ -60,13 +60,12 @@ class NumPyroCoding(Coding):
         """All terms, and all sites, at values and data."""
         with handlers.block():
             # what is left to be drawn is nothing: the key is not used
-            given = handlers.condition(handlers.uncondition(self.story.model), {**values, **data})
-            return compute_log_probs(handlers.seed(given, 0), (), {}, {}, sum_log_prob=False)
+            given = trace.at(self.story.model, values, data)
+            return compute_log_probs(given, (), {}, {}, sum_log_prob=False)
 
     def _site(self, values: Any, data: Any, name: str) -> dict[str, Any]:
         """One site, without the densities."""
-        given = handlers.condition(handlers.uncondition(self.story.model), {**values, **data})
-        return handlers.trace(handlers.seed(given, 0)).get_trace()[name]
+        return handlers.trace(trace.at(self.story.model, values, data)).get_trace()[name]
 
     def _terms(self, values: Any, data: Any) -> dict[str, Any]:
         log_probs, sites = self._sites(values, data)

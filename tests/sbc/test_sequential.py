@@ -71,8 +71,11 @@ def test_growth_is_positive_for_sd_errors_of_3_percent_and_shifts_of_a_twentieth
 def test_ranks_of_a_wrong_sd_are_found():
     """Draws with .95 of the right sd (stan-dev/stan#2178), in 4,000 ranks or fewer in most runs."""
     law = rank_probabilities(L, 0, 1 / 0.95)
-    counts = np.random.default_rng(5).multinomial(4000, law, size=4000)
-    assert np.mean(sequential.rank_log_e(counts, L)[0] >= NEEDED) > 0.5
+    rng, counts, found = np.random.default_rng(5), np.zeros((1000, L + 1)), np.zeros(1000, bool)
+    for _ in range(40):
+        counts += rng.multinomial(100, law, size=1000)
+        found |= sequential.rank_log_e(counts, L)[0] >= NEEDED
+    assert found.mean() > 0.5
 
 
 def test_coverage_sequence_agrees_with_the_value_computed_elsewhere():
@@ -119,22 +122,6 @@ def test_no_single_fit_decides_and_failed_ones_change_nothing():
     np.testing.assert_allclose(
         with_failed[2], sequential.difference_log_e([0.1] * 2, [500.0] * 2)[1]
     )
-
-
-def test_what_is_said_to_be_detectable_is_detected():
-    smallest = sequential.detectable(500, L, 0.001)
-    for law in (
-        rank_probabilities(L, smallest.shift, 1),
-        rank_probabilities(L, 0, smallest.scale),
-        rank_probabilities(L, 0, 1 / smallest.scale),
-    ):
-        paths = np.random.default_rng(8).choice(L + 1, size=(500, 300), p=law)
-        found = (sequential.rank_log_e_path(paths, L).max(axis=0) >= NEEDED).mean()
-        assert found > 0.9 - 3 * 0.0173
-    exact = sequential.exact_detectable(20, 800.0, 0.001)
-    noise = np.random.default_rng(9).normal(size=(20, 500)) / np.sqrt(800)
-    path = sequential.difference_log_e(exact.shift + noise, np.full(noise.shape, 800.0))
-    assert (path.max(axis=0) >= NEEDED).mean() > 0.9 - 3 * 0.0134
 
 
 def test_wrong_shapes_are_refused():

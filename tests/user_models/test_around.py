@@ -8,10 +8,21 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from jax import numpy as jnp
+from numpyro.contrib.control_flow import scan
 from numpyro.infer.util import log_density
 from scipy.stats import norm
 
-from hiercal import Run, around, catalogue, fitter, from_functions, simulate, story
+from hiercal import (
+    Run,
+    around,
+    catalogue,
+    fitter,
+    from_functions,
+    from_numpyro,
+    simulate,
+    story,
+)
 from hiercal.errors import ModelRefused
 from hiercal.sbc.uniformity import ecdf_test
 from hiercal.tables import verdicts
@@ -212,6 +223,25 @@ def test_errors_that_cancel_under_the_prior_show_around_data(tmp_path):
 def test_what_cannot_be_done_is_refused_with_what_to_do(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def walk(y=None):
+    s = numpyro.sample("s", dist.HalfNormal(1))
+
+    def step(before, _):
+        now = numpyro.sample("x", dist.Normal(before, s))
+        return now, now
+
+    _, x = scan(step, jnp.array(0.0), None, length=3)
+    numpyro.sample("y", dist.Normal(x, 1), obs=y)
+
+
+def test_what_a_scan_draws_is_that_of_the_posterior_draw():
+    one = from_numpyro(walk, y=np.zeros(3))
+    sims = [simulate(1, one, i) for i in range(4)]
+    draws = {n: np.stack([s.truth[n] for s in sims]) for n in ("s", "x")}
+    truth = simulate(1, from_draws(one, sims[0].data, draws), 0).truth
+    assert any(np.array_equal(truth["x"], x) for x in draws["x"])
 
 
 def counted(y=None):
