@@ -1,6 +1,6 @@
 """Every model of examples/gallery, as it is written, in every parameterisation.
 
-    uv run benchmarks/gallery.py [--simulations 200] [NAME ...]
+    uv run benchmarks/gallery.py [--simulations 200] [--workers 2] [NAME ...]
 
 Writes results/gallery/gallery.csv: a row for each parameterisation, or for what was refused. The
 runs themselves go to a folder that is not kept, and a run that was made already is used again.
@@ -26,14 +26,14 @@ HERE = Path(__file__).parents[1]
 GALLERY, OUT = HERE / "examples" / "gallery", HERE / "results" / "gallery"
 
 
-def rows_of(path: Path, simulations: int, runs: Path) -> list[dict[str, Any]]:
+def rows_of(path: Path, simulations: int, runs: Path, workers: int) -> list[dict[str, Any]]:
     """What became of one model."""
     start = time.perf_counter()
     row: dict[str, Any] = {"model": path.stem}
     try:
         story = catalogue.story(f"{path}:model")
     except ModelRefused as error:
-        return [row | {"verdict": "refused", "why": str(error).partition(": ")[2] or str(error)}]
+        return [row | {"verdict": "refused", "why": _first_line(error)}]
     except ModuleNotFoundError as error:
         return [row | {"verdict": "not installed", "why": str(error)}]
     except Exception as error:
@@ -47,7 +47,8 @@ def rows_of(path: Path, simulations: int, runs: Path) -> list[dict[str, Any]]:
     )
     ready = time.perf_counter() - start
     try:
-        result = hiercal.run(run, runs / path.stem, where=hiercal.Where(workers=2), progress=False)
+        where = hiercal.Where(workers=workers)
+        result = hiercal.run(run, runs / path.stem, where=where, progress=False)
     except RunError as error:
         return [row | {"verdict": "cannot be prepared", "why": str(error).splitlines()[1].strip()}]
     verdicts = hiercal.tables.verdicts(result)
@@ -79,12 +80,18 @@ def rows_of(path: Path, simulations: int, runs: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _first_line(error: ModelRefused) -> str:
+    """The message without the model's name, and without the lines of another library's error."""
+    return (str(error).partition(": ")[2] or str(error)).splitlines()[0]
+
+
 def main() -> None:
     """Run all, or those that are named."""
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--simulations", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=OUT / "runs")
     given = parser.parse_args()
     paths = [GALLERY / f"{name}.py" for name in given.names] or sorted(GALLERY.glob("*.py"))
@@ -94,7 +101,7 @@ def main() -> None:
     kept = pd.read_csv(table) if table.exists() else pd.DataFrame({"model": []})
     for path in paths:
         start = time.perf_counter()
-        rows = pd.DataFrame(rows_of(path, given.simulations, given.runs))
+        rows = pd.DataFrame(rows_of(path, given.simulations, given.runs, given.workers))
         kept = pd.concat([kept[kept["model"] != path.stem], rows]).sort_values("model")
         kept.to_csv(table, index=False)
         told = ", ".join(f"{r.get('parameterisation', '')} {r['verdict']}".strip()
