@@ -3,10 +3,10 @@
     uv run --group benchmark benchmarks/gallery_simuk.py [--simulations 3] [NAME ...]
 
 Without names, these are the models that hiercal ran in results/gallery/gallery.csv. Both make one
-chain of 1,000 tuning and 1,000 kept draws, both by nutpie for PyMC. Writes results/gallery/simuk.csv.
-With 50 simulations or more, writes results/gallery/simuk_verdicts.csv: hiercal's tests on simuk's
-ranks among all draws, and on ranks among 99 thinned ones, and ArviZ's test, which simuk's
-documentation asks for.
+chain of 1,000 tuning and 1,000 kept draws, both by nutpie for PyMC. The table is
+results/gallery/simuk.csv, or with 50 simulations or more results/gallery/simuk_verdicts.csv. That
+has hiercal's tests of simuk's ranks among all draws, and among 99 thinned ones, and ArviZ's test,
+which simuk's documentation asks for.
 
 A NumPyro model is given in the first of these forms that runs:
 
@@ -24,7 +24,6 @@ import argparse
 import contextlib
 import io
 import logging
-import sys
 import time
 import traceback
 import warnings
@@ -162,11 +161,12 @@ def row_of(path: Path, simulations: int) -> dict[str, Any]:
         total = time.process_time() - start
         why = why or stopped
         if sbc is not None:
+            row["ran"] = form
             break
     else:
         return row | {"why": why, "why_in_last_form": stopped}
     flat = ranks_of(sbc)
-    row |= {"ran": form, "quantities": len(flat), "s_per_fit": round(float(np.median(spent)), 2)}
+    row |= {"quantities": len(flat), "s_per_fit": round(float(np.median(spent)), 2)}
     row |= {"s_per_simulation": round(total / simulations, 2), "why": why}
     if simulations >= VERDICTS:
         shown = arviz_p(sbc)
@@ -178,7 +178,8 @@ def row_of(path: Path, simulations: int) -> dict[str, Any]:
 
 def family_p(ranks: np.ndarray, max_rank: int) -> float:
     """Least p of hiercal's tests, times the number of quantities."""
-    return min(1.0, len(ranks) * min(uniformity_test(each.astype(int), max_rank).p for each in ranks))
+    p = [uniformity_test(each.astype(int), max_rank).p for each in ranks]
+    return min(1.0, len(p) * min(p))
 
 
 def ran_in_hiercal() -> list[str]:
@@ -201,7 +202,7 @@ def main() -> None:
         kept = pd.read_csv(table) if table.exists() else pd.DataFrame({"model": []})
         kept = pd.concat([kept[kept["model"] != name], pd.DataFrame([row])])
         kept.sort_values("model").to_csv(table, index=False)
-        print(row, file=sys.stdout, flush=True)
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

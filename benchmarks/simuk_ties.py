@@ -1,6 +1,6 @@
 """What ranks without tie-breaking do to a discrete quantity of an exactly right posterior.
 
-    uv run --group benchmark benchmarks/simuk_ties.py [--repetitions 2000]
+    uv run --group benchmark benchmarks/simuk_ties.py [--repetitions 1000]
 
 theta is Beta(2, 2), y Binomial(10, theta), and the posterior is drawn from its formula, 99
 independent draws each. Three quantities are ranked: theta, a count drawn from Binomial(5, theta),
@@ -10,7 +10,7 @@ Monte Carlo standard error, of
     the exact test of hiercal's ECDF band: simuk's ranks, and hiercal's
     ArviZ's default test of simuk's ranks, by the steps of `arviz.plot_ecdf_pit`
 
-and, of a small PyMC model run by simuk itself, whether its ranks are the formula of this script.
+and, of a small PyMC model run by simuk itself, whether its ranks are this script's formula.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def ranks_without_ties(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def arviz_p(ranks: np.ndarray) -> float:
-    """The p-value that `arviz.plot_ecdf_pit` prints for ranks: of (r + 0.5) / (observed max + 1)."""
+    """The p-value of `arviz.plot_ecdf_pit`, of (r + 0.5) / (observed maximum + 1)."""
     from arviz_stats.base import array_stats
 
     p, *_ = array_stats.uniformity_test((ranks + 0.5) / (ranks.max() + 1), method="pot_c")
@@ -89,14 +89,9 @@ def simuk_itself(simulations: int) -> None:
         theta = pm.Beta("theta", 2, 2)
         pm.Binomial("y", 10, theta, observed=np.int64(7))
 
-    def beyond(_: str, value: np.ndarray) -> np.ndarray:
-        return value > 0.8
-
     kwargs = {"draws": DRAWS, "tune": 200, "chains": 1, "cores": 1, "progressbar": False}
-    sbc = simuk.SBC(
-        model, num_simulations=simulations, sample_kwargs=kwargs, seed=1, progress_bar=False,
-        transform=beyond,
-    )  # fmt: skip
+    usual = {"num_simulations": simulations, "seed": 1, "sample_kwargs": kwargs}
+    sbc = simuk.SBC(model, **usual, transform=lambda _, value: value > 0.8, progress_bar=False)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         sbc.run_simulations()
     stored = np.ravel(sbc.simulations["prior_sbc"]["theta"])
@@ -115,7 +110,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     logging.disable(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=2000)
+    parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--simulations", type=int, default=5)
     given = parser.parse_args()
     simuk_itself(given.simulations)

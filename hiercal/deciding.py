@@ -13,6 +13,7 @@ from hiercal.fitters import Fitter
 from hiercal.plots import save
 from hiercal.runs import evidence
 from hiercal.runs.executors import Where
+from hiercal.runs.manifest import made_of
 from hiercal.runs.run import Run
 from hiercal.simulators._capabilities import ExactPosterior
 from hiercal.tables.evidence import Decision
@@ -78,7 +79,8 @@ def decide(
         from hiercal.plots.evidence import evidence as drawn
 
         paths = {arm.label: arm.path for arm in arms}
-        save(drawn(paths, arms[0].threshold), folder / "figures", FIGURE)
+        written = save(drawn(paths, arms[0].threshold), folder / "figures", FIGURE)
+        made_of(folder, [str(path.relative_to(folder)) for path in written])
     return Decision(arms, table, alpha, folder)
 
 

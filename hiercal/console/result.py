@@ -46,6 +46,11 @@ def show_result(result: Result, every: bool = False) -> None:
 
     out = console()
     path = result.folder / "verdicts.csv"
+    if not path.exists() and (result.folder / "evidence.csv").exists():
+        raise FileNotFoundError(
+            f"{result.folder} is of hiercal check; the same command prints what it found again, "
+            "from the fits that are there"
+        )
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is not there; the run has not ended: run the same command again to go on"

@@ -30,6 +30,7 @@ RUN_FILES = (
         f"{name}.csv"
         for name in (
             *("verdicts", "meaning", "mixing", "coverage", "bias", "strata", "groups"),
+            "evidence",
             "not_made",
         )
     ),

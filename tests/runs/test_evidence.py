@@ -123,6 +123,9 @@ def test_one_command_goes_on_where_it_stopped(file, tmp_path):
     other = check(file, short, *options, "--seed", "1")
     assert other.exit_code == 2
     assert "holds another run" in other.output
+    shown = CliRunner().invoke(main, ["show", str(short)])
+    assert shown.exit_code == 2
+    assert "is of hiercal check; the same command" in shown.output
 
 
 @pytest.mark.parametrize(
