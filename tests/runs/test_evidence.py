@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 import hiercal
 from hiercal.cli import main
+from hiercal.runs import batches
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.evidence import ArmEvidence
 from hiercal.runs.journal import Journal
@@ -187,7 +188,9 @@ def test_draws_are_compared_with_the_exact_posterior(tmp_path):
     assert first.exact_scores.shape == (len(arm.quantities), 8)
 
 
-def test_arms_are_fitted_in_turn_and_one_that_is_decided_no_more(file, tmp_path):
+def test_arms_are_fitted_in_turn_and_one_that_is_decided_no_more(file, tmp_path, monkeypatch):
+    # on a fast machine a batch of a second would hold all
+    monkeypatch.setattr(batches, "LARGEST_BATCH", 20)
     run = hiercal.Run(
         stories=[hiercal.story(f"{file}:Means")],
         fitters=[hiercal.fitter(f"{file}:narrow"), hiercal.fitter(f"{file}:right")],
