@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hiercal import Simulation, Story, story
-from hiercal.kernel_check import check_kernel, kernel_named
+from hiercal import Simulation, Story, catalogue, story
+from hiercal.kernel_check import check_kernel
+from hiercal.kernels import FunctionKernel
 from hiercal.kernels.blackjax import BlackJAX
-from hiercal.kernels.function import FunctionKernel
 from hiercal.kernels.numpyro import NumPyro
 from hiercal.kernels.pymc import PyMC
 from hiercal.sbc.sequential import family_log_e, rank_log_e
@@ -81,7 +81,7 @@ def _most(
     return most
 
 
-METROPOLIS = kernel_named(
+METROPOLIS = catalogue.kernel(
     str(Path(__file__).parents[1] / "examples/kernels/metropolis.py:metropolis"),
     model="centred",
     transitions=4,

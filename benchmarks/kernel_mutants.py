@@ -28,7 +28,7 @@ import pandas as pd
 
 from hiercal import story
 from hiercal.kernel_check import check_kernel
-from hiercal.kernels.function import FunctionKernel
+from hiercal.kernels import FunctionKernel
 from hiercal.sbc.sequential import family_log_e, rank_log_e
 
 SIGMA = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])

@@ -1,4 +1,4 @@
-"""Finds stories, fitters and studies by name, or as ``file.py:attribute``."""
+"""Finds stories, fitters, studies and kernels by name, or as ``file.py:attribute``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hiercal.errors import DrawsRefused, ModelRefused, UnknownName
 from hiercal.fitters import Fitter
 from hiercal.fitters._function import FunctionFitter
 from hiercal.fitters._given import GivenDraws
+from hiercal.kernels import FunctionKernel, Kernel
 from hiercal.runs import user_files
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import BringsDraws, NumPyroModel, PyMCModel
@@ -24,11 +25,16 @@ from hiercal.studies import Study
 from hiercal.user_models._of import is_model, story_of
 from hiercal.user_models.functions import FunctionStory
 
-ROOMS = {"stories": "simulators", "fitters": "fitters", "studies": "studies"}
+ROOMS = {
+    "stories": "simulators",
+    "fitters": "fitters",
+    "studies": "studies",
+    "kernels": "kernels",
+}
 """Kind of thing and the subpackage that holds it."""
 _SAMPLED = {"numpyro": NumPyroModel, "pymc": PyMCModel}
 """Fitters that need nothing but a model, and the capability that is one."""
-SINGULAR = {"stories": "story", "fitters": "fitter", "studies": "study"}
+SINGULAR = {"stories": "story", "fitters": "fitter", "studies": "study", "kernels": "kernel"}
 
 
 def names(kind: str) -> list[str]:
@@ -68,6 +74,11 @@ def fitter_class(name: str) -> type[Fitter]:
 def study_class(name: str) -> type[Study]:
     """The class of a study."""
     return _class("studies", Study, name)
+
+
+def kernel_class(name: str) -> type[Kernel]:
+    """The class of a kernel."""
+    return _class("kernels", Kernel, name)
 
 
 def is_study(reference: str) -> bool:
@@ -214,6 +225,37 @@ def study(name: str, *, quick: bool = False, **options: Any) -> Study:
     return _build(cls, name, (dict(cls.quick) if quick else {}) | options)
 
 
+def kernel(name: str | Callable[..., Any], **options: Any) -> Kernel:
+    """Make a Markov kernel, for `hiercal.kernel_check`.
+
+    Parameters
+    ----------
+    name : str or function
+        A name of ``hiercal list kernels``; a function ``kernel(rng, theta, data)``, itself or as
+        ``file.py:function``; ``file.py:Class`` or ``file.py:kernel`` for a `Kernel` of your own.
+    options
+        The kernel's fields, such as ``step_size=0.2``.
+
+    Raises
+    ------
+    ValueError
+        On an unknown name or option, or a bad value; the message names the nearest valid one.
+
+    Examples
+    --------
+    >>> from hiercal import catalogue
+    >>> catalogue.kernel("blackjax", algorithm="hmc", step_size=0.2).step_size
+    0.2
+    """
+    code = _find("kernels", Kernel, name) if isinstance(name, str) else name
+    if isinstance(code, Kernel):
+        given = {field.name: getattr(code, field.name) for field in dataclasses.fields(code)}
+        return _build(type(code), str(name), given | options)
+    if isinstance(code, type) and issubclass(code, Kernel):
+        return _build(code, str(name), options)
+    return _build(FunctionKernel, getattr(code, "__name__", str(name)), options, function=code)
+
+
 def unknown(what: str, got: str, valid: list[str]) -> str:
     """A message about a name that is not among the valid ones."""
     close = difflib.get_close_matches(got, valid, n=1)
@@ -279,8 +321,10 @@ def _from_file[T](kind: str, base: type[T], reference: str) -> type[T] | Any:
     loaded = _loaded(reference)
 
     def fits(value: Any) -> bool:
-        if kind == "fitters" and isinstance(value, FunctionType):
+        if kind in ("fitters", "kernels") and isinstance(value, FunctionType):
             return value.__module__ == loaded.__name__
+        if kind == "kernels" and isinstance(value, Kernel):
+            return True
         if kind == "stories" and is_model(value):
             return True
         return inspect.isclass(value) and issubclass(value, base)

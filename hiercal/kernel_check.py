@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 import math
-import pkgutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from types import FunctionType
-from typing import Any
 
 import numpy as np
 
-from hiercal import catalogue
-from hiercal.errors import UnknownName
-from hiercal.kernels import Kernel, Walk
-from hiercal.kernels.function import FunctionKernel
-from hiercal.runs import user_files
+from hiercal.kernels import FunctionKernel, Kernel, Walk
 from hiercal.runs.run import story_key
 from hiercal.runs.streams import stream
 from hiercal.sbc.sequential import family_log_e, rank_log_e
@@ -126,7 +116,7 @@ def check_kernel(
     ----------
     story : Story
     kernel : Kernel or function
-        A function is ``kernel(rng, theta, data)``; see `hiercal.kernels.function.FunctionKernel`.
+        A function is ``kernel(rng, theta, data)``; see `hiercal.kernels.FunctionKernel`.
     alpha : float
         Probability at most that a right kernel is rejected, whenever one stops.
     max_gradients, max_simulations : int
@@ -171,76 +161,6 @@ def check_kernel(
             progress(last)
     assert last is not None
     return last
-
-
-def kernel_named(name: str, **options: Any) -> Kernel:
-    """A kernel of the catalogue, or a function or kernel in a file.
-
-    Parameters
-    ----------
-    name : str
-        ``numpyro``, ``blackjax``, ``pymc``; ``file.py:function`` for ``kernel(rng, theta, data)``,
-        or ``file.py:kernel`` for a `Kernel`.
-    options
-        The kernel's fields, such as ``step_size=0.2``.
-
-    Raises
-    ------
-    UnknownName
-        With the names that there are.
-
-    Examples
-    --------
-    >>> kernel_named("blackjax", algorithm="hmc", step_size=0.2).step_size
-    0.2
-    """
-    path, colon, attribute = name.rpartition(":")
-    if not colon:
-        classes = _catalogued()
-        if name not in classes:
-            raise UnknownName(
-                catalogue.unknown("kernel", name, sorted(classes)) + ", or file.py:function"
-            )
-        made: Any = classes[name]
-    else:
-        if not Path(path).is_file():
-            raise UnknownName(f"{name}: there is no file {path}; give file.py:function")
-        loaded = user_files.load(Path(path))
-        made = getattr(loaded, attribute, None)
-        if not callable(made) and not isinstance(made, Kernel):
-            own = [n for n, v in vars(loaded).items() if isinstance(v, FunctionType | Kernel)]
-            raise UnknownName(catalogue.unknown(f"kernel in {path}", attribute, own))
-    if isinstance(made, Kernel):
-        return dataclasses.replace(made, **_known(type(made), options))
-    if isinstance(made, type):
-        return made(**_known(made, options))
-    return FunctionKernel(function=made, **_known(FunctionKernel, options))
-
-
-def _known(cls: type[Kernel], options: dict[str, Any]) -> dict[str, Any]:
-    fields = [field.name for field in dataclasses.fields(cls) if field.name != "function"]
-    for option in options:
-        if option not in fields:
-            raise UnknownName(catalogue.unknown(f"option of {cls.__name__}", option, fields))
-    return options
-
-
-def _catalogued() -> dict[str, type[Kernel]]:
-    """The kernels in the public modules of their room, functions left out."""
-    package = importlib.import_module("hiercal.kernels")
-    found = {}
-    for entry in pkgutil.iter_modules(package.__path__):
-        if entry.name.startswith("_") or entry.name == "function":
-            continue
-        module = importlib.import_module(f"{package.__name__}.{entry.name}")
-        (found[entry.name],) = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type)
-            and issubclass(value, Kernel)
-            and value.__module__ == module.__name__
-        ]
-    return found
 
 
 def looks(

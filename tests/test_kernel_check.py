@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiercal import Simulation, Story, story
+from hiercal import Simulation, Story, catalogue, story
 from hiercal.errors import UnknownName
-from hiercal.kernel_check import check_kernel, kernel_named, looks
+from hiercal.kernel_check import check_kernel, looks
+from hiercal.kernels import FunctionKernel
 from hiercal.kernels.blackjax import BlackJAX
-from hiercal.kernels.function import FunctionKernel
 from hiercal.kernels.numpyro import NumPyro
 from hiercal.kernels.pymc import PyMC
 
@@ -137,13 +137,13 @@ def test_a_wrong_target_is_found_by_a_kernel_of_blackjax():
 
 def test_mistakes_are_said(tmp_path):
     with pytest.raises(UnknownName, match="did you mean 'numpyro'"):
-        kernel_named("numpyr")
+        catalogue.kernel("numpyr")
     with pytest.raises(UnknownName, match="step_size"):
-        kernel_named("numpyro", stepsize=1)
+        catalogue.kernel("numpyro", stepsize=1)
     (tmp_path / "mine.py").write_text("def move(rng, theta, data):\n    return theta\n")
-    assert kernel_named(f"{tmp_path}/mine.py:move", transitions=3).transitions == 3
+    assert catalogue.kernel(f"{tmp_path}/mine.py:move", transitions=3).transitions == 3
     with pytest.raises(UnknownName, match="move"):
-        kernel_named(f"{tmp_path}/mine.py:mov")
+        catalogue.kernel(f"{tmp_path}/mine.py:mov")
     with pytest.raises(ValueError, match="transitions=4"):
         check_kernel(Mean(), at_once(gibbs), reversible=True)
     with pytest.raises(ValueError, match="NumPyro"):
@@ -198,5 +198,22 @@ def test_the_examples_pass():
     for name in ("metropolis.py:metropolis", "with_blackjax.py:kernel"):
         model = "centred" if name.startswith("metropolis") else "noncentred"
         path = Path(__file__).parents[1] / "examples" / "kernels" / name
-        kernel = kernel_named(str(path), model=model)
+        kernel = catalogue.kernel(str(path), model=model)
         assert not check_kernel(story("eight_schools"), kernel, max_simulations=300).rejected
+
+
+def test_a_check_says_how_it_gets_on(monkeypatch, capsys):
+    from hiercal.console import kernel as shown
+
+    monkeypatch.setattr(shown, "EVERY", 0.0)
+    with shown.kernel_progress() as progress:
+        check_kernel(Mean(), at_once(gibbs), max_simulations=200, progress=progress)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("100 simulations, 100 gradients, evidence ")
+    assert second.endswith(" of 6.9")
+
+
+def test_an_error_in_a_file_is_said_with_its_line(tmp_path):
+    (tmp_path / "mine.py").write_text("import math\nmath.sqrt(-1)\n")
+    with pytest.raises(UnknownName, match="line 2: ValueError"):
+        catalogue.kernel(f"{tmp_path}/mine.py:move")

@@ -32,6 +32,8 @@ Examples:
   hiercal advise my_model.py:model
   hiercal parity in_pymc.py:model in_numpyro.py:model
 """
+KINDS = ["stories", "fitters", "studies", "kernels"]
+"""What ``hiercal list`` lists."""
 
 
 @click.group(
@@ -48,8 +50,8 @@ def main() -> None:
     """
 
 
-@main.command("list", short_help="List stories, fitters and studies.")
-@click.argument("kind", required=False, type=click.Choice(["stories", "fitters", "studies"]))
+@main.command("list", short_help="List stories, fitters, studies and kernels.")
+@click.argument("kind", required=False, type=click.Choice(KINDS))
 @click.option(
     "--table",
     is_flag=True,
@@ -63,7 +65,7 @@ def main() -> None:
     help="With --table: the run whose verdicts are shown.",
 )
 def list_(kind: str | None, table: bool, results: Path) -> None:
-    """List stories, fitters and studies, with their options and defaults."""
+    """List stories, fitters, studies and kernels, with their options and defaults."""
     from hiercal import catalogue
     from hiercal.console import listing
 
@@ -72,7 +74,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
             fail("--table is of the stories: hiercal list stories --table", 2)
         listing.show_story_table(catalogue.names("stories"), results)
         return
-    listing.show_catalogue([kind] if kind else ["stories", "fitters", "studies"])
+    listing.show_catalogue([kind] if kind else KINDS)
 
 
 @main.command(short_help="Run a file or a named study; goes on where it was left.")

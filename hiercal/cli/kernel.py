@@ -33,21 +33,22 @@ def check_kernel(
         ``name=value`` pairs, such as ``step_size=0.2``.
     """
     from hiercal import catalogue
-    from hiercal.console.kernel import show_kernel
+    from hiercal.console.kernel import kernel_progress, show_kernel
     from hiercal.kernel_check import check_kernel as checked
-    from hiercal.kernel_check import kernel_named
 
     try:
         given = dict(map(_pair, options)) | ({"model": model} if model else {})
-        found = checked(
-            catalogue.story(target),
-            kernel_named(kernel, **given),
-            alpha=alpha,
-            max_gradients=max_gradients,
-            max_simulations=max_simulations,
-            reversible=reversible,
-            seed=seed,
-        )
+        with kernel_progress() as progress:
+            found = checked(
+                catalogue.story(target),
+                catalogue.kernel(kernel, **given),
+                alpha=alpha,
+                max_gradients=max_gradients,
+                max_simulations=max_simulations,
+                reversible=reversible,
+                seed=seed,
+                progress=progress,
+            )
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         fail(str(error), 2)
     except KeyboardInterrupt:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.text import Text
 
 from hiercal import words
@@ -15,6 +20,36 @@ if TYPE_CHECKING:
 
 MOST = 5
 """Quantities that are shown, the clearest first."""
+
+EVERY = 10.0
+"""Seconds between two lines of a log."""
+
+
+@contextmanager
+def kernel_progress() -> Generator[Callable[[KernelCheck], None]]:
+    """Say after each look how a check gets on: in place on a terminal, in lines elsewhere."""
+    if sys.stderr.isatty():
+        with Console(stderr=True).status("compiling the kernel") as status:
+            yield lambda found: status.update(Text(so_far(found)))
+        return
+    said = time.monotonic()
+
+    def line(found: KernelCheck) -> None:
+        nonlocal said
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            print(so_far(found), file=sys.stderr, flush=True)
+
+    yield line
+
+
+def so_far(found: KernelCheck) -> str:
+    """What was spent, and the evidence beside what it takes."""
+    return (
+        f"{words.count(found.simulations, 'simulation')}, "
+        f"{words.count(found.gradients, 'gradient')}, evidence {found.log_e:.1f} of "
+        f"{math.log(1 / found.alpha):.1f}"
+    )
 
 
 def show_kernel(found: KernelCheck) -> None:

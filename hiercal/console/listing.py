@@ -22,6 +22,7 @@ def show_catalogue(kinds: list[str]) -> None:
         "stories": catalogue.story_class,
         "fitters": catalogue.fitter_class,
         "studies": catalogue.study_class,
+        "kernels": catalogue.kernel_class,
     }
     for kind in kinds:
         table = table_of(kind.capitalize(), "name", "what it is", "options and defaults")
