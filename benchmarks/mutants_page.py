@@ -1,4 +1,4 @@
-"""Writes the tables of docs/mutants.md from results/mutants/mutants.csv.
+"""Writes the tables of docs/mutants.md from the files in results/mutants.
 
 uv run benchmarks/mutants_page.py
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results" / "mutants"
 PAGE = ROOT / "docs" / "mutants.md"
 GATES = ("Stan", "posteriordb", "TFP", "PyMC", "NumPyro")
 VERDICTS = {"miscalibrated": "found", "calibrated": "no"}
@@ -16,16 +17,20 @@ VERDICTS = {"miscalibrated": "found", "calibrated": "no"}
 
 def main() -> None:
     """Replace what is between the marks of each table."""
-    rows = pd.read_csv(ROOT / "results" / "mutants" / "mutants.csv", keep_default_na=False)
+    rows = pd.read_csv(RESULTS / "mutants.csv", keep_default_na=False)
     rows[[f"gate {gate}" for gate in GATES]] = rows[[f"gate {gate}" for gate in GATES]].apply(
         pd.to_numeric
     )
+    tables = {
+        kind: table(rows[rows["kind"] == kind].to_dict("records"), kind)
+        for kind in ("mutant", "honest")
+    }
+    tables["classifier"] = of_classifier(pd.read_csv(RESULTS / "classifier.csv"))
     text = PAGE.read_text()
-    for kind in ("mutant", "honest"):
-        some = rows[rows["kind"] == kind].to_dict("records")
+    for mark, written in tables.items():
         text = re.sub(
-            rf"(<!-- {kind} -->\n).*?(<!-- end -->)",
-            lambda found, some=some, kind=kind: found[1] + table(some, kind) + found[2],
+            rf"(<!-- {mark} -->\n).*?(<!-- end -->)",
+            lambda found, written=written: found[1] + written + found[2],
             text,
             flags=re.DOTALL,
         )
@@ -60,6 +65,24 @@ def table(rows: list[dict], kind: str) -> str:
                 *(caught(row[f"gate {gate}"], kind) for gate in GATES),
             )
         )
+    return markdown(lines)
+
+
+def of_classifier(rows: pd.DataFrame) -> str:
+    """How often the classifier and the ranks find each mutant, with standard errors."""
+    heads = "mutant", "classifier finds it", "ranks find it", "time, over that of the ranks"
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows.to_dict("records"):
+        shares = [
+            f"{100 * row[test]:.0f} % ({100 * row[f'{test}_se']:.0f})"
+            for test in ("classifier", "ranks")
+        ]
+        lines.append((row["mutant"], *shares, f"{row['cost_ratio']:.1f}"))
+    return markdown(lines)
+
+
+def markdown(lines: list) -> str:
+    """Rows of cells as a table."""
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

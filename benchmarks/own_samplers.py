@@ -23,9 +23,9 @@ OUT = Path("results/benchmarks/own_samplers.csv")
 ALPHA = 0.001
 OPTIONS = {"draws": 500, "tune": 500, "target_accept": 0.95}
 SAMPLERS = {
-    "NumPyro": ("numpyro", {}, 60),
-    "nutpie": ("pymc", {"sampler": "nutpie"}, 60),
-    "PyMC": ("pymc", {"sampler": "nuts"}, 25),
+    "NumPyro": ("numpyro", {}, 40),
+    "nutpie": ("pymc", {"sampler": "nutpie"}, 40),
+    "PyMC": ("pymc", {"sampler": "nuts"}, 15),
 }
 """Fitter of each sampler, its options, and simulations at most."""
 

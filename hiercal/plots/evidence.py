@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from hiercal.plots._layout import assemble
 from hiercal.plots._style import BAND, SINGLE, arm_styles, plain, style
@@ -47,6 +48,8 @@ def evidence(paths: Mapping[str, Sequence[float]], threshold: float) -> Figure:
         axes.set_ylim(min(low, 0) / np.log(10) - 0.5, threshold / np.log(10) * 1.5)
         if max((len(path) for path in paths.values()), default=0) > 100:
             axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles = [
             Line2D(
                 [], [], label=plain(name), color=look.colour, linestyle=look.linestyle,
@@ -57,4 +60,4 @@ def evidence(paths: Mapping[str, Sequence[float]], threshold: float) -> Figure:
         ]  # fmt: skip
         handles.append(Line2D([], [], color=BAND, lw=0.8, label="decides"))
         note = "A line ends where the arm is decided, or where the simulations end."
-        return assemble(figure, handles, note, xlabel="simulations", ylabel="log10 of the e-value")
+        return assemble(figure, handles, note, xlabel="Simulations", ylabel="log10 of the e-value")

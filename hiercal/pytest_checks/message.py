@@ -67,6 +67,11 @@ def _strongest(row: dict[str, Any]) -> float:
     return max(row["log10_e_ranks"], -np.inf if exact is None else exact)
 
 
+def by_exact(row: dict[str, Any]) -> bool:
+    """Whether the exact posterior speaks against a quantity more clearly than its ranks do."""
+    return _strongest(row) > row["log10_e_ranks"]
+
+
 def wrong(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The quantities to describe: those whose own evidence is enough, or the strongest."""
     return [row for row in table if row["named"]] or table[:1]
@@ -78,7 +83,7 @@ def described(row: dict[str, Any]) -> str:
     shift = Interval(row["shift"], *(row["shift"] + np.array([-1, 1]) * 1.96 * row["shift_se"]))
     by = (
         f"the {row['differs_in']} differs from the exact posterior's"
-        if _strongest(row) > row["log10_e_ranks"]
+        if by_exact(row)
         else f"ranks are not uniform{', ' + row['pattern'] if row['pattern'] else ''}"
     )
     return (
