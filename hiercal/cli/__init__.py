@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hiercal.cli import models
-from hiercal.cli._exit import FRESH, fail, interrupted
+from hiercal.cli._exit import FRESH, Commands, fail, interrupted
 from hiercal.cli.check import check as check_command
 from hiercal.cli.mutants import mutants
 
@@ -35,6 +35,7 @@ Examples:
 
 
 @click.group(
+    cls=Commands,
     epilog=EXAMPLE,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

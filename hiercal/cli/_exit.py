@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -21,6 +21,24 @@ def fail(message: str, code: int) -> NoReturn:
     """Say why on standard error, and exit."""
     click.echo(f"hiercal: {message}", err=True)
     sys.exit(code)
+
+
+class Commands(click.Group):
+    """Commands of which none ends in a traceback for what is wrong in a user's file or folder."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except (Exception, SystemExit) as error:
+            from hiercal.runs.user_files import told
+
+            if where := told(error):
+                fail(where, 2)
+            if isinstance(error, OSError) and error.filename is not None:
+                fail(f"{error.filename}: {error.strerror}", 2)
+            raise
 
 
 def interrupted(wanted: Run | Study, folder: Path) -> str:
