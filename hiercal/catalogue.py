@@ -293,7 +293,9 @@ def _build[T](cls: type[T], name: str, options: dict[str, Any], **fixed: Any) ->
     try:
         made = pydantic.TypeAdapter(cls).validate_python(options | fixed)
     except pydantic.ValidationError as error:
-        raise ValueError("; ".join(problem(e, name) for e in error.errors())) from None
+        first = {e["loc"][:1]: e for e in reversed(error.errors())}
+        found = [problem(e, name) for e in first.values()]
+        raise ValueError("; ".join(reversed(found))) from None
     for option, value in options.items():
         taken = getattr(made, option, value)
         if found := _made_of_another(value, taken):
@@ -333,7 +335,9 @@ def _made_of_another(given: Any, taken: Any) -> tuple[Any, str] | None:
 
 def problem(error: Any, where: str) -> str:
     """One of pydantic's findings as a sentence."""
-    at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
+    # of a union, the name of its part is among the places
+    places = [p for p in error["loc"] if isinstance(p, int) or "[" not in p]
+    at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in places).lstrip(".")
     if error["type"] == "value_error":  # raised by our own checks, whose messages are whole
         return str(error["ctx"]["error"])
     return f"{where}: {at} is {shown(error['input'])}; {error['msg'][:1].lower()}{error['msg'][1:]}"

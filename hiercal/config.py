@@ -30,6 +30,7 @@ from hiercal.simulators._capabilities import BringsDraws, Numbered
 from hiercal.studies import Study
 from hiercal.user_models._of import LIBRARIES
 from hiercal.user_models.draws import usual_max_rank
+from hiercal.words import shown
 
 
 class Item(BaseModel):
@@ -49,7 +50,7 @@ class StoryItem(BaseModel):
     pymc: str = ""
     numpyro: str = ""
     bambi: str = ""
-    around: StrictBool | str = False
+    around: Any = False
 
     @model_validator(mode="after")
     def _one(self) -> StoryItem:
@@ -76,10 +77,10 @@ class RunConfig(BaseModel):
     level: StrictFloat = 0.89
     groups: str = "each"
     below: dict[str, StrictFloat] = {}
-    quantities: str | list[str] = []
-    products: StrictBool | list[tuple[str, str]] = False
+    quantities: Any = []
+    products: Any = False
     keep_draws: StrictBool = False
-    around: StrictBool | str = False
+    around: Any = False
 
 
 def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any) -> Run | Study:
@@ -112,6 +113,8 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
         names = catalogue.names("studies")
         raise ConfigError(f"{catalogue.unknown('study', str(path), names)}; or give a TOML file")
     content = _content(path) | changes
+    if not isinstance(content.get("study", ""), str):
+        raise ConfigError(f'{path}: study is {shown(content["study"])}; give a name, as "funnel"')
     if "study" in content:
         name = _from(path.parent, content.pop("study"))
         return _study_of(str(path), name, quick, content)
@@ -189,7 +192,8 @@ def _content(path: Path) -> dict[str, Any]:
 def _told(error: BaseException) -> str:
     """An error as a sentence, of a user's own code with its line; what is neither is raised."""
     if isinstance(error, UnknownName | ConfigError | ModelRefused | DrawsRefused):
-        return str(error)
+        where = user_files.place(error.__cause__) if error.__cause__ else ""
+        return str(error) if not where or where in str(error) else f"{error} ({where})"
     if where := user_files.told(error):
         return where
     if isinstance(error, ValueError | TypeError | ModuleNotFoundError):
@@ -209,7 +213,7 @@ def _run(config: RunConfig, path: Path) -> Run:
         for item in config.stories
     ]
     fitters = _usual(stories) if config.fitters is None else made(catalogue.fitter, config.fitters)
-    files = [config.quantities] if isinstance(config.quantities, str) else config.quantities
+    files = config.quantities if isinstance(config.quantities, list) else [config.quantities]
     return Run(
         stories=tuple(stories),
         fitters=tuple(fitters),
@@ -220,7 +224,7 @@ def _run(config: RunConfig, path: Path) -> Run:
         level=config.level,
         groups=config.groups,
         below=config.below,
-        quantities=[path.parent / file for file in files],
+        quantities=[path.parent / file if isinstance(file, str) else file for file in files],
         products=config.products,
         keep_draws=config.keep_draws,
     )
@@ -238,11 +242,11 @@ def _story(item: StoryItem, folder: Path) -> Story:
     return catalogue.story(_from(folder, item.name), **options)
 
 
-def _around(
-    story: Story, data: bool | str, options: dict[str, Any], folder: Path = Path()
-) -> Story:
+def _around(story: Story, data: Any, options: dict[str, Any], folder: Path = Path()) -> Story:
     """The story around its own data, or around those of a file."""
-    return around(story, data if data is True else folder / str(data), **options)
+    if not isinstance(data, bool | str | os.PathLike):
+        raise ValueError(f"around is {shown(data)}; give true, or the name of a CSV file")
+    return around(story, data if data is True else folder / data, **options)
 
 
 def _usual(stories: list[Story]) -> list[Fitter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing else."
 """Help of an option that several commands have."""
+WORKERS = click.IntRange(0, 1000)
+"""Processes of one machine."""
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -27,6 +30,9 @@ class Commands(click.Group):
     """Commands of which none ends in a traceback for what is wrong in a user's file or folder."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a letter that a terminal lacks ends no run
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

@@ -73,7 +73,11 @@ def load(path: Path) -> ModuleType:
     except SyntaxError as error:
         file, line = error.filename or path, f", line {error.lineno}" if error.lineno else ""
         file = path if str(file) in (str(path.resolve()), "<unknown>", "<string>") else file
-        raise UnknownName(f"{file} is not Python{line}: {reason(error)}") from None
+        if b"\0" in path.read_bytes():
+            before, _, _ = path.read_bytes().partition(b"\0")
+            line = f", line {before.count(b'\n') + 1}"
+        said = SyntaxError(error.msg)
+        raise UnknownName(f"{file} is not Python{line}: {reason(said)}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UnknownName(
@@ -96,6 +100,12 @@ def load(path: Path) -> ModuleType:
 
 def told(error: BaseException) -> str:
     """Where in a user's file an error was raised, and what it says; empty if in none."""
+    where = place(error)
+    return f"{where}: {reason(error)}" if where else ""
+
+
+def place(error: BaseException) -> str:
+    """File and line of a user's where an error was raised; empty if in none."""
     known = {
         str(where): given
         for bundle in _bundles.values()
@@ -107,7 +117,7 @@ def told(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename in known
     ]
-    return f"{lines[-1]}: {reason(error)}" if lines else ""
+    return lines[-1] if lines else ""
 
 
 def _load(path: Path) -> ModuleType:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_GROUPS, MOST_OBSERVATIONS = 1_000_000, 100_000_000
 """More than any design that can be fitted thousands of times."""
+LARGEST = 1e100
+"""Beyond it, and below its inverse, squares and their sums leave the range of floats."""
 LARGEST_COUNT = 2**53
 """Whole numbers up to here are themselves as floats."""
 LISTED = 5
@@ -98,6 +100,11 @@ def positive(owner: str, field: str, value: float) -> float:
     """`value`, or a ValueError unless it is a finite number above zero."""
     if not (is_number(value) and np.isfinite(value) and value > 0):
         raise ValueError(f"{owner}: {field} is {value!r}; give a finite number above 0")
+    if not 1 / LARGEST <= value <= LARGEST:
+        raise ValueError(
+            f"{owner}: {field} is {value!r}; give a number between {1 / LARGEST:g} and "
+            f"{LARGEST:g}, whose square is one too"
+        )
     return value
 
 
@@ -136,6 +143,12 @@ def finite(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str
             len(wrong) > LISTED
         )
         raise ValueError(f"{owner}: {where} not finite; every value must be a finite number")
+    if (large := np.argwhere(np.abs(array) > LARGEST)).size:
+        at = tuple(map(int, large[0]))
+        raise ValueError(
+            f"{owner}: {field}{list(at)} is {array[at]:g}; give numbers of at most {LARGEST:g} in "
+            "size, whose squares are numbers too"
+        )
     return array
 
 
@@ -203,6 +216,8 @@ def complete(owner: str, frame: pd.DataFrame, column: str) -> None:
 def _finite_number(owner: str, field: str, value: float) -> float:
     if not (is_number(value) and np.isfinite(value)):
         raise ValueError(f"{owner}: {field} is {value!r}; give a finite number")
+    if abs(value) > LARGEST:
+        raise ValueError(f"{owner}: {field} is {value!r}; give at most {LARGEST:g} in size")
     return value
 
 
