@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hiercal.fitters import Fitter
 from hiercal.fitters._fitter import at_least, check_seed, check_size
 from hiercal.fitters._function import FunctionFitter
@@ -196,6 +198,8 @@ class Run:
         keys = Counter(arm.key for arm in self.arms)
         if twice := [key for key, n in keys.items() if n > 1]:
             raise ValueError(f"run: {twice[0]} appears twice; drop one or change its options")
+        for field in ("simulations", "seed", "max_rank"):
+            object.__setattr__(self, field, int(getattr(self, field)))
         for arm in self.arms:
             arm.fitter.check(arm.story)
             check_size(arm.fitter, arm.story)
@@ -327,7 +331,12 @@ def options_of(item: Any) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=list)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_as_json)
+
+
+def _as_json(value: Any) -> Any:
+    """NumPy's numbers as Python's, and tuples as lists."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else list(value)
 
 
 def _distinct(labels: list[str], items: tuple[Any, ...]) -> list[str]:

@@ -76,8 +76,8 @@ def load(path: Path) -> ModuleType:
         if b"\0" in path.read_bytes():
             before, _, _ = path.read_bytes().partition(b"\0")
             line = f", line {before.count(b'\n') + 1}"
-        said = SyntaxError(error.msg)
-        raise UnknownName(f"{file} is not Python{line}: {reason(said)}") from None
+        said = reason(type(error)(error.msg))
+        raise UnknownName(f"{file} is not Python{line}: {said}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UnknownName(

@@ -134,6 +134,7 @@ def finite(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str
     array = _numbers(values)
     if array is None:
         wrong = next((v for v in _flat(values) if not is_number(v)), values)
+        wrong = wrong.item() if isinstance(wrong, np.generic) else wrong
         raise ValueError(f"{owner}: {field} holds {wrong!r}; every value must be a finite number")
     if array.shape != shape:
         raise ValueError(f"{owner}: {field} has shape {array.shape}; {why} asks for {shape}")
