@@ -7,13 +7,14 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from hiercal.errors import DrawsRefused, ModelRefused, UnknownName
+import numpy as np
+
+from hiercal.errors import UnknownName
 from hiercal.fitters import Fitter
 from hiercal.fitters._function import FunctionFitter
 from hiercal.fitters._given import GivenDraws
@@ -21,9 +22,11 @@ from hiercal.kernels import FunctionKernel, Kernel
 from hiercal.runs import user_files
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import BringsDraws, NumPyroModel, PyMCModel
+from hiercal.simulators._fields import is_number, is_whole
 from hiercal.studies import Study
 from hiercal.user_models._of import is_model, story_of
 from hiercal.user_models.functions import FunctionStory
+from hiercal.words import shown
 
 ROOMS = {
     "stories": "simulators",
@@ -298,22 +301,7 @@ def _loaded(reference: str) -> ModuleType:
             f"{reference!r}: there is no file {str(path)!r}; give file.py:name, or a name of "
             "hiercal list"
         )
-    try:
-        return user_files.load(path)
-    except SyntaxError as error:
-        raise UnknownName(f"{path} is not Python: {error}") from None
-    except (UnknownName, ModelRefused, DrawsRefused):
-        raise
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == str(path.resolve())]
-        if not lines:
-            raise
-        # the user's own code: its error is what they need to see, and where it is
-        raise UnknownName(
-            f"{path}, line {lines[-1]}: {type(error).__name__}: {error}; mend the file, which is "
-            "run as it is, from this folder and without arguments, to find what is in it"
-        ) from error
+    return user_files.load(path)
 
 
 def _from_file[T](kind: str, base: type[T], reference: str) -> type[T] | Any:
@@ -345,15 +333,55 @@ def _build[T](cls: type[T], name: str, options: dict[str, Any], **fixed: Any) ->
     for option in options:
         if option not in valid:
             raise UnknownName(unknown(f"option of {name}", option, valid))
+    options = {option: plain(value) for option, value in options.items()}
     try:
-        return pydantic.TypeAdapter(cls).validate_python(options | fixed)
+        made = pydantic.TypeAdapter(cls).validate_python(options | fixed)
     except pydantic.ValidationError as error:
-        raise ValueError("; ".join(problem(e, name) for e in error.errors())) from None
+        first = {e["loc"][:1]: e for e in reversed(error.errors())}
+        found = [problem(e, name) for e in first.values()]
+        raise ValueError("; ".join(reversed(found))) from None
+    for option, value in options.items():
+        taken = getattr(made, option, value)
+        if found := _made_of_another(value, taken):
+            given, wanted = found
+            raise ValueError(f"{name}: {option} holds {given!r}; give {wanted}"
+                             if given is not value else
+                             f"{name}: {option} is {given!r}; give {wanted}")  # fmt: skip
+    return made
+
+
+def plain(value: Any) -> Any:
+    """A value with Python's numbers in place of NumPy's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+    return value
+
+
+def _made_of_another(given: Any, taken: Any) -> tuple[Any, str] | None:
+    """A number or truth value that pydantic made of something else, and what it should be."""
+    if isinstance(taken, bool):
+        return None if isinstance(given, bool) else (given, "true or false")
+    if isinstance(taken, int):
+        return None if is_whole(given) else (given, "a whole number")
+    if isinstance(taken, float):
+        return None if is_number(given) else (given, "a number")
+    if isinstance(given, Mapping) and isinstance(taken, Mapping | tuple):
+        held = dict(taken)
+        pairs = [(value, held.get(key, value)) for key, value in given.items()]
+    elif isinstance(given, list | tuple) and isinstance(taken, list | tuple):
+        pairs = list(zip(given, taken, strict=False))
+    else:
+        return None
+    return next((found for pair in pairs if (found := _made_of_another(*pair))), None)
 
 
 def problem(error: Any, where: str) -> str:
     """One of pydantic's findings as a sentence."""
-    at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"]).lstrip(".")
+    # of a union, the name of its part is among the places
+    places = [p for p in error["loc"] if isinstance(p, int) or "[" not in p]
+    at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in places).lstrip(".")
     if error["type"] == "value_error":  # raised by our own checks, whose messages are whole
         return str(error["ctx"]["error"])
-    return f"{where}: {at} is {error['input']!r}; {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return f"{where}: {at} is {shown(error['input'])}; {error['msg'][:1].lower()}{error['msg'][1:]}"

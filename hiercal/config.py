@@ -9,18 +9,28 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 from hiercal import catalogue
-from hiercal.errors import ConfigError
+from hiercal.errors import ConfigError, DrawsRefused, ModelRefused, UnknownName
 from hiercal.fitters import Fitter
 from hiercal.posterior_draws import around
+from hiercal.runs import user_files
 from hiercal.runs.run import Run
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import BringsDraws, Numbered
 from hiercal.studies import Study
 from hiercal.user_models._of import LIBRARIES
 from hiercal.user_models.draws import usual_max_rank
+from hiercal.words import shown
 
 
 class Item(BaseModel):
@@ -40,7 +50,7 @@ class StoryItem(BaseModel):
     pymc: str = ""
     numpyro: str = ""
     bambi: str = ""
-    around: bool | str = False
+    around: Any = False
 
     @model_validator(mode="after")
     def _one(self) -> StoryItem:
@@ -61,16 +71,16 @@ class RunConfig(BaseModel):
     stories: list[StoryItem]
     fitters: list[Item] | None = None
     name: str | None = None
-    simulations: int = 200
-    seed: int = 0
-    max_rank: int = 99
-    level: float = 0.89
+    simulations: StrictInt = 200
+    seed: StrictInt = 0
+    max_rank: StrictInt = 99
+    level: StrictFloat = 0.89
     groups: str = "each"
-    below: dict[str, float] = {}
-    quantities: str | list[str] = []
-    products: bool | list[tuple[str, str]] = False
-    keep_draws: bool = False
-    around: bool | str = False
+    below: dict[str, StrictFloat] = {}
+    quantities: Any = []
+    products: Any = False
+    keep_draws: StrictBool = False
+    around: Any = False
 
 
 def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any) -> Run | Study:
@@ -102,15 +112,9 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
     if not path.suffix and not path.exists():
         names = catalogue.names("studies")
         raise ConfigError(f"{catalogue.unknown('study', str(path), names)}; or give a TOML file")
-    try:
-        content = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        if path.suffix == ".py":
-            raise ConfigError(f"{path} is Python; say what in it: {path}:model") from None
-        raise ConfigError(f"{path} is not TOML: {error}") from None
-    content |= changes
+    content = _content(path) | changes
+    if not isinstance(content.get("study", ""), str):
+        raise ConfigError(f'{path}: study is {shown(content["study"])}; give a name, as "funnel"')
     if "study" in content:
         name = _from(path.parent, content.pop("study"))
         return _study_of(str(path), name, quick, content)
@@ -121,8 +125,8 @@ def read(path: str | os.PathLike[str], *, quick: bool = False, **overrides: Any)
     except ValidationError as error:
         lines = [_problem(e) for e in error.errors()]
         raise ConfigError(f"{path}: " + f"\n{path}: ".join(lines)) from None
-    except (ValueError, TypeError, ModuleNotFoundError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{path}: {_told(error)}") from None
 
 
 def usual_run(story: Story, fitters: Iterable[Fitter] = (), **options: Any) -> Run:
@@ -156,15 +160,45 @@ def _of_file(reference: str, quick: bool, options: dict[str, Any]) -> Run | Stud
         if around is not False:
             story = _around(story, around, {"simulations": size, **options})
         return usual_run(story, **options)
-    except (ValueError, TypeError, ModuleNotFoundError) as error:
-        raise ConfigError(str(error)) from None
+    except (Exception, SystemExit) as error:
+        raise ConfigError(_told(error)) from None
 
 
 def _study_of(where: str, name: str, quick: bool, options: dict[str, Any]) -> Study:
     try:
         return catalogue.study(name, quick=quick, **options)
-    except (ValueError, TypeError, ModuleNotFoundError) as error:
-        raise ConfigError(f"{where}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {_told(error)}") from None
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a TOML file says, whatever the locale."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path} is not TOML: line {line} is not UTF-8; save it so") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is not TOML that can be read: it is nested too deep") from None
+    except ValueError as error:
+        if path.suffix == ".py":
+            raise ConfigError(f"{path} is Python; say what in it: {path}:model") from None
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _told(error: BaseException) -> str:
+    """An error as a sentence, of a user's own code with its line; what is neither is raised."""
+    if isinstance(error, UnknownName | ConfigError | ModelRefused | DrawsRefused):
+        where = user_files.place(error.__cause__) if error.__cause__ else ""
+        return str(error) if not where or where in str(error) else f"{error} ({where})"
+    if where := user_files.told(error):
+        return where
+    if isinstance(error, ValueError | TypeError | ModuleNotFoundError):
+        return str(error)
+    raise error
 
 
 def _run(config: RunConfig, path: Path) -> Run:
@@ -179,7 +213,7 @@ def _run(config: RunConfig, path: Path) -> Run:
         for item in config.stories
     ]
     fitters = _usual(stories) if config.fitters is None else made(catalogue.fitter, config.fitters)
-    files = [config.quantities] if isinstance(config.quantities, str) else config.quantities
+    files = config.quantities if isinstance(config.quantities, list) else [config.quantities]
     return Run(
         stories=tuple(stories),
         fitters=tuple(fitters),
@@ -190,7 +224,7 @@ def _run(config: RunConfig, path: Path) -> Run:
         level=config.level,
         groups=config.groups,
         below=config.below,
-        quantities=[path.parent / file for file in files],
+        quantities=[path.parent / file if isinstance(file, str) else file for file in files],
         products=config.products,
         keep_draws=config.keep_draws,
     )
@@ -208,11 +242,11 @@ def _story(item: StoryItem, folder: Path) -> Story:
     return catalogue.story(_from(folder, item.name), **options)
 
 
-def _around(
-    story: Story, data: bool | str, options: dict[str, Any], folder: Path = Path()
-) -> Story:
+def _around(story: Story, data: Any, options: dict[str, Any], folder: Path = Path()) -> Story:
     """The story around its own data, or around those of a file."""
-    return around(story, data if data is True else folder / str(data), **options)
+    if not isinstance(data, bool | str | os.PathLike):
+        raise ValueError(f"around is {shown(data)}; give true, or the name of a CSV file")
+    return around(story, data if data is True else folder / data, **options)
 
 
 def _usual(stories: list[Story]) -> list[Fitter]:

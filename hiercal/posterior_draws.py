@@ -23,6 +23,7 @@ from hiercal.sbc.efficiency import diagnostics
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import ExactPosterior, RealData
 from hiercal.user_models._around_story import Augment, usual_model
+from hiercal.user_models._draws_files import csv_table
 from hiercal.user_models._of import story_of
 from hiercal.user_models.around import around as from_draws
 from hiercal.user_models.around import observed_in, parameters, refuse
@@ -192,14 +193,9 @@ def _given(story: Story, data: Any) -> tuple[Mapping[str, Any], Any]:
 
 
 def _of_table(story: Story, path: Path) -> dict[str, np.ndarray]:
-    import pandas as pd
-
     if not path.is_file():
         raise ValueError(f"around: there is no file {path}")
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV table: {error}") from None
+    table = csv_table(path)
     own = observed_in(story)
     names = list(own if own is not None else story.simulate(np.random.default_rng(0)).data)
     if lacking := [each for each in names if each not in table]:

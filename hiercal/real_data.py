@@ -13,23 +13,33 @@ import numpy as np
 from hiercal import catalogue
 from hiercal.exact.posterior import Posterior
 from hiercal.fitters import Fit
+from hiercal.fitters._fitter import check_size
 from hiercal.fitters._function import FunctionFitter
 from hiercal.runs.fit import fit
-from hiercal.runs.run import arm_key
+from hiercal.runs.run import LEAST_DRAWS, arm_key
 from hiercal.runs.streams import stream
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import ExactPosterior, FromTable, RealData
+from hiercal.user_models._draws_files import csv_table
+from hiercal.words import reason
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fit of real data, its quantities as draws (chain, draw), and the exact posterior."""
+    """A fit of real data, its quantities as draws (chain, draw), and the exact posterior.
+
+    Attributes
+    ----------
+    no_exact : str
+        Why there is no exact posterior, where the story has one and it could not be computed.
+    """
 
     label: str
     story: Story
     fit: Fit
     quantities: dict[str, np.ndarray]
     exact: Posterior | None
+    no_exact: str = ""
 
 
 def fit_real_data(
@@ -68,12 +78,25 @@ def fit_real_data(
     usual = {name: value for name, value in (defaults or {}).items() if name in valid}
     fitter = catalogue.fitter(fitter_name, **(usual | options))
     fitter.check(story)
+    check_size(fitter, story)
+    if fitter.shape[1] < LEAST_DRAWS:
+        raise ValueError(
+            f"{fitter.name}: draws is {fitter.shape[1]}; effective sample sizes and R-hat need "
+            f"{LEAST_DRAWS} or more"
+        )
     fitted = fit(story, fitter, data, seed)
+    if fitted.error is not None:
+        return Fitted(f"{story.name}/{fitter.label}", story, fitted, {}, None)
     rng = stream(seed, "real data", arm_key(story, fitter))
-    quantities = story.quantities(fitted.draws, data, rng) if fitted.error is None else {}
-    model = getattr(fitter, "model", "noncentred")
-    exact = story.exact(data, model) if isinstance(story, ExactPosterior) else None
-    return Fitted(f"{story.name}/{fitter.label}", story, fitted, quantities, exact)
+    quantities = story.quantities(fitted.draws, data, rng)
+    exact, no_exact = None, ""
+    if isinstance(story, ExactPosterior):
+        try:
+            exact = story.exact(data, getattr(fitter, "model", "noncentred"))
+        except Exception as error:
+            # the fit is there all the same, and is shown
+            no_exact = reason(error)
+    return Fitted(f"{story.name}/{fitter.label}", story, fitted, quantities, exact, no_exact)
 
 
 def _told(cls: type[Story], path: Path | None) -> tuple[Story, Mapping[str, np.ndarray]]:
@@ -81,20 +104,14 @@ def _told(cls: type[Story], path: Path | None) -> tuple[Story, Mapping[str, np.n
     if path is not None:
         if not issubclass(cls, FromTable):
             raise ValueError(f"story {cls.name} reads no table; give it a class method from_frame")
-        return cls.from_frame(_read(path))
+        try:
+            return cls.from_frame(csv_table(path))
+        except ValueError as error:
+            raise ValueError(
+                str(error) if str(path) in str(error) else f"{path}: {error}"
+            ) from None
     story = cls()
     observed = story.observed if isinstance(story, RealData) else None
     if observed is None:
         raise ValueError(f"story {cls.name} has no real data of its own; give --data FILE.csv")
     return story, observed
-
-
-def _read(path: Path) -> Any:
-    import pandas as pd
-
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        return pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV table: {error}") from None

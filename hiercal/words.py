@@ -9,6 +9,9 @@ SMALLEST_P = 1e-10
 """P-values below are not told apart: their digits depend on the machine."""
 LIBRARIES = {"numpyro": "NumPyro", "pymc": "PyMC"}
 """Names of fitters, as their libraries write them."""
+LONGEST_REASON, LONGEST_SHOWN = 2000, 100
+"""Letters of an error's message and of a value that messages have at most."""
+MILLISECONDS_A_DAY = 86_400_000
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$])")
 
 
@@ -64,6 +67,66 @@ def count(n: int, noun: str) -> str:
     if n == 1:
         return f"{n} {noun}"
     return f"{n} {noun[:-1]}ies" if noun.endswith("ty") else f"{n} {noun}s"
+
+
+def reason(error: BaseException) -> str:
+    r"""An error's type and message on one line, whatever is in it.
+
+    Examples
+    --------
+    >>> reason(KeyError("tau")), reason(ValueError("a\0b\n\udc80"))
+    ("KeyError: 'tau'", 'ValueError: a\\x00b \\udc80')
+    """
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        # an error in making the message hides nothing but the message
+        text = "(its message cannot be made)"
+    if len(text) > LONGEST_REASON:
+        text = f"{text[:LONGEST_REASON]} ... ({len(text)} letters)"
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shown(value: object) -> str:
+    """What a message shows of a value that was given, however long it is.
+
+    Examples
+    --------
+    >>> shown(3.5), shown("x" * 500)[:6]
+    ('3.5', "'xxxxx")
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        # as of a number of more digits than Python writes out
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def cost(n: float, numbers: float = 1) -> str:
+    """What so many things take, of which each is a millisecond and some numbers.
+
+    Examples
+    --------
+    >>> cost(10**9)
+    'at a millisecond each they take 12 days, and 8 GB of memory'
+    """
+    return (
+        f"at a millisecond each they take {n / MILLISECONDS_A_DAY:,.0f} days, and "
+        f"{gigabytes(8 * n * numbers)} of memory"
+    )
+
+
+def gigabytes(n_bytes: float) -> str:
+    """A size in memory.
+
+    Examples
+    --------
+    >>> gigabytes(64e9), gigabytes(3e12)
+    ('64 GB', '3,000 GB')
+    """
+    return f"{n_bytes / 1e9:,.0f} GB"
 
 
 def detectable(shift: float, scale: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hiercal.cli import models
-from hiercal.cli._exit import FRESH, fail, interrupted
+from hiercal.cli._exit import FRESH, WORKERS, Commands, fail, interrupted
 from hiercal.cli.check import check as check_command
 from hiercal.cli.mutants import mutants
 
@@ -37,6 +37,7 @@ KINDS = ["stories", "fitters", "studies", "kernels"]
 
 
 @click.group(
+    cls=Commands,
     epilog=EXAMPLE,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -93,7 +94,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0),
+    type=WORKERS,
     help="Local processes, one a core by default; 0: this process.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, tcp://host:port.")
@@ -156,7 +157,7 @@ def run(
     from hiercal.config import read
     from hiercal.console.claims import show_tables
     from hiercal.console.result import show_result
-    from hiercal.errors import ConfigError, JournalError, RunError
+    from hiercal.errors import ConfigError, JournalError, RunError, UnknownName
     from hiercal.runs.executors import Where
     from hiercal.runs.interrupts import listen
     from hiercal.studies import Study
@@ -186,7 +187,7 @@ def run(
                 sys.exit(1)
             return
         result = run_run(wanted, folder, where=where, fresh=fresh, given=config)
-    except JournalError as error:
+    except (JournalError, UnknownName) as error:
         fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
         fail(str(error), NOT_DECIDED if check else 1)
@@ -207,7 +208,7 @@ def run(
     show_default=True,
     help="Folder of the studies' folders and of the ledger.",
 )
-@click.option("--workers", type=click.IntRange(0), help="Local processes, one a core by default.")
+@click.option("--workers", type=WORKERS, help="Local processes, one a core by default.")
 @click.option("--fresh", is_flag=True, help=FRESH)
 def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh: bool) -> None:
     """Test every claim of every study and write the ledger: claims.md, claims.csv and a figure.
@@ -270,6 +271,12 @@ def show(folder: Path, every: bool) -> None:
     "--target-accept", type=click.FloatRange(0, 1, True, True), default=0.9, show_default=True
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--all", "every", is_flag=True, help="Every element, not only the first 50 of each.")
+@click.option(
+    "--log-lik",
+    is_flag=True,
+    help="The exact interval of the log likelihood too: minutes with thousands of groups.",
+)
 @click.pass_context
 def fit(
     context: click.Context,
@@ -277,6 +284,8 @@ def fit(
     data: Path | None,
     fitter: str,
     seed: int,
+    every: bool,
+    log_lik: bool,
     **options: Any,
 ) -> None:
     """Fit real data with STORY's model and print the posterior beside the exact one."""
@@ -300,7 +309,7 @@ def fit(
         fail(str(error), 2)
     if fitted.fit.error is not None:
         fail(f"{fitted.label} failed: {fitted.fit.error}", 1)
-    show_fit(fitted)
+    show_fit(fitted, every=every, log_lik=log_lik)
 
 
 for command in (

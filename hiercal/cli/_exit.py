@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -15,12 +16,35 @@ if TYPE_CHECKING:
 
 FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing else."
 """Help of an option that several commands have."""
+WORKERS = click.IntRange(0, 1000)
+"""Processes of one machine."""
 
 
 def fail(message: str, code: int) -> NoReturn:
     """Say why on standard error, and exit."""
     click.echo(f"hiercal: {message}", err=True)
     sys.exit(code)
+
+
+class Commands(click.Group):
+    """Commands of which none ends in a traceback for what is wrong in a user's file or folder."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a letter that a terminal lacks ends no run
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except (Exception, SystemExit) as error:
+            from hiercal.runs.user_files import told
+
+            if where := told(error):
+                fail(where, 2)
+            if isinstance(error, OSError) and error.filename is not None:
+                fail(f"{error.filename}: {error.strerror}", 2)
+            raise
 
 
 def interrupted(wanted: Run | Study, folder: Path) -> str:

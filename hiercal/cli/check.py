@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hiercal.cli._exit import FRESH, fail, interrupted
+from hiercal.cli._exit import FRESH, WORKERS, fail, interrupted
 from hiercal.cli.kernel import check_kernel
 
 MAX_SIMULATIONS = 1000
@@ -38,7 +38,7 @@ MAX_SIMULATIONS = 1000
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder; default results/check-<name>.",
 )
-@click.option("--workers", type=click.IntRange(0), help="Local processes, one a core by default.")
+@click.option("--workers", type=WORKERS, help="Local processes, one a core by default.")
 @click.option("--no-exact", is_flag=True, help="By ranks alone, also where a story has an exact "
               "posterior.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help=FRESH)

@@ -7,6 +7,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import math
 import os
 import pkgutil
 from abc import ABC, abstractmethod
@@ -18,13 +19,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hiercal.simulators._capabilities import CALLED
+from hiercal.simulators._fields import is_number, is_whole
 from hiercal.simulators._story import ClassName
+from hiercal.words import cost, gigabytes, reason, shown
 
 if TYPE_CHECKING:
     from hiercal.simulators import Story
 
 STATISTICS = ("diverging", "tree_depth", "n_steps", "energy")
 """Per-draw statistics that every NUTS fitter reports, under these names."""
+MOST = 10_000_000
+"""Simulations, draws, chains, ...: more of anything is a slip of the keyboard."""
+MOST_BYTES = 64 * 10**9
+"""Draws of one fit; a record takes several times as much while it is made."""
 
 
 @dataclass(frozen=True)
@@ -187,24 +194,67 @@ def reported(story: Story, model: str) -> tuple[str, ...]:
     return story.models[model]
 
 
-def whole(fitter: Fitter, story: Story, fit: Fit) -> Fit:
-    """The fit with just its parameters, or a failed one if draws are missing or not finite."""
+def whole(fitter: Fitter, story: Story, fit: Any) -> Fit:
+    """The fit with just its parameters as floats, or a failed one if anything about it is wrong.
+
+    Draws that are missing, of another shape, no real numbers, of three digits (float16), masked or
+    not finite are a failure; so are statistics that are no numbers, or not one for each draw, and
+    an error that is no text.
+    """
+    if not isinstance(fit, Fit):
+        return failed(f"the fitter returned {type(fit).__name__}; expected a Fit")
+    seconds = fit.seconds if is_number(fit.seconds) else math.nan
     if fit.error is not None:
-        return fit
+        if isinstance(fit.error, BaseException):
+            return failed(reason(fit.error), seconds)
+        if not isinstance(fit.error, str):
+            return failed(f"error is {shown(fit.error)}; expected a text, or None", seconds)
+        return dataclasses.replace(fit, seconds=seconds)
+    if wrong := _wrong(fitter, story, fit):
+        return failed(wrong, seconds)
     names = fitter.parameters(story)
+    draws = {name: _as_floats(np.asarray(fit.draws[name])) for name in names}
+    stats = {name: np.asarray(values) for name, values in fit.stats.items()}
+    return Fit(draws, stats, float(seconds))
+
+
+def _wrong(fitter: Fitter, story: Story, fit: Fit) -> str:
+    """What is wrong with the draws or statistics of a fit; nothing if all is right."""
+    names = fitter.parameters(story)
+    for what, held in (("draws", fit.draws), ("stats", fit.stats)):
+        if not isinstance(held, Mapping):
+            return f"{what} are {shown(held)}; expected arrays by name"
     if lacking := [name for name in names if name not in fit.draws]:
-        got = ", ".join(fit.draws) or "nothing"
-        return failed(f"no draws of {', '.join(lacking)}; the fit holds {got}", fit.seconds)
-    draws = {name: np.asarray(fit.draws[name]) for name in names}
-    for name, values in draws.items():
+        got = ", ".join(map(str, fit.draws)) or "nothing"
+        return f"no draws of {', '.join(lacking)}; the fit holds {got}"
+    for name in names:
+        values, given = np.asarray(fit.draws[name]), fit.draws[name]
         expected = (*fitter.shape, *(len(story.coords[dim]) for dim in story.dims[name]))
-        got = values.shape
-        if got != expected:
-            return failed(f"draws of {name} have shape {got}, expected {expected}", fit.seconds)
-        if not np.isfinite(values).all():
-            n = int((~np.isfinite(values)).sum())
-            return failed(f"{n} draws of {name} are not finite", fit.seconds)
-    return dataclasses.replace(fit, draws=draws)
+        if values.dtype.kind not in "biuf" or values.dtype == np.float16:
+            return f"draws of {name} are {values.dtype}; expected float64 or float32"
+        if values.shape != expected:
+            return f"draws of {name} have shape {values.shape}, expected {expected}"
+        if masked := int(np.ma.getmaskarray(given).sum()) if np.ma.isMaskedArray(given) else 0:
+            return f"{masked} draws of {name} are masked; expected a number for each"
+        if n := int((~np.isfinite(_as_floats(values))).sum()):
+            return f"{n} draws of {name} are not finite"
+    for name in (name for name in STATISTICS if name in fit.stats):
+        values = np.asarray(fit.stats[name])
+        if values.dtype.kind not in "biuf":
+            return f"statistic {name} is of type {values.dtype}; expected numbers"
+        if values.shape != fitter.shape:
+            return f"statistic {name} has shape {values.shape}, expected {fitter.shape}"
+        if name != "energy" and not np.isfinite(values).all():
+            return f"statistic {name} is not finite in some draws"
+    return ""
+
+
+def _as_floats(values: np.ndarray) -> np.ndarray:
+    """Draws in double precision; what is beyond it is infinite. Whole numbers stay as they are."""
+    if values.dtype.kind != "f":
+        return values
+    with np.errstate(over="ignore"):
+        return values.astype(np.float64, copy=False)
 
 
 def failed(error: str, seconds: float = float("nan")) -> Fit:
@@ -223,6 +273,41 @@ def cache_folder(name: str) -> Path:
 
 
 def at_least(owner: str, field: str, value: Any, least: int) -> None:
-    """Raise a ValueError unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{owner}: {field} is {value!r}; give a whole number of at least {least}")
+    """Raise a ValueError unless `value` is a whole number of at least `least`, and of use."""
+    if not is_whole(value) or value < least:
+        raise ValueError(
+            f"{owner}: {field} is {shown(value)}; give a whole number of at least {least}"
+        )
+    if value > MOST:
+        lots = cost(float(value)) if value < MOST**3 else "it is beyond all bounds"
+        raise ValueError(f"{owner}: {field} is {shown(value)}; give at most {MOST:,}: {lots}")
+
+
+def check_size(fitter: Fitter, story: Story) -> None:
+    """Raise a ValueError unless a fit has a number of draws that a memory holds."""
+    try:
+        chains, draws = fitter.shape
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and fitter.name in str(error):
+            raise  # says itself what to do
+        raise ValueError(f"{fitter.name}: shape is no pair (chains, draws): {error}") from None
+    at_least(fitter.name, "the number of chains", chains, 1)
+    at_least(fitter.name, "the number of draws", draws, 1)
+    numbers = sum(
+        math.prod(len(story.coords[dim]) for dim in story.dims[name])
+        for name in fitter.parameters(fitter.assumed(story))
+    )
+    if (n_bytes := 8 * int(chains) * int(draws) * numbers) > MOST_BYTES:
+        raise ValueError(
+            f"{fitter.name}: a fit of {story.name} would be {chains:,} x {draws:,} draws of "
+            f"{numbers:,} numbers, {gigabytes(n_bytes)} of memory; give fewer draws, of at most "
+            f"{gigabytes(MOST_BYTES)}"
+        )
+
+
+def check_seed(owner: str, value: Any) -> None:
+    """Raise a ValueError unless `value` is a whole number of at most 128 bits."""
+    if not is_whole(value) or not 0 <= value < 2**128:
+        raise ValueError(
+            f"{owner}: seed is {shown(value)}; give a whole number of at least 0, below 2**128"
+        )

@@ -13,6 +13,7 @@ import numpy as np
 
 from hiercal.fitters._fitter import Fit, Fitter, Refit, at_least
 from hiercal.simulators import Story
+from hiercal.words import reason
 
 TRIED = 5
 """Simulated data sets that are tried until one is fitted, to learn the shape of the draws."""
@@ -112,17 +113,31 @@ class FunctionFitter(Fitter):
             )
         return learned
 
+    @property
+    def ignores_seed(self) -> bool:
+        """Whether two seeds gave the same draws; not tried where `draws` is given."""
+        return vars(self).get("_ignores_seed", False)
+
     def check(self, story: Story) -> None:
-        """Raise an error if the function fits no simulated data set; learn its shape."""
+        """Raise an error if the function fits no simulated data set; learn its shape.
+
+        The data set is then fitted with another seed too.
+        """
         super().check(story)
         refit, errors = self.prepare(story), []
         while self.draws is None and not hasattr(self, "_learned"):
             try:
                 drawn = story.simulate(np.random.default_rng(len(errors)))
-                refit({name: np.asarray(values) for name, values in drawn.data.items()}, 0)
-            except Exception as error:
+                data = {name: np.asarray(values) for name, values in drawn.data.items()}
+                fits = [refit(data, seed) for seed in range(2)]
+                if fits[0].error is not None:
+                    raise ValueError(fits[0].error)
+                object.__setattr__(self, "_ignores_seed", _same(*fits))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 # a function may fail on some data sets; on all of them it is no fitter
-                errors.append(f"{type(error).__name__}: {error}")
+                errors.append(reason(error))
             if len(errors) == TRIED:
                 raise ValueError(
                     f"fitter {self.name} fitted none of {TRIED} simulated data sets of story "
@@ -151,7 +166,7 @@ class FunctionFitter(Fitter):
                 f"{self.name} returned {type(returned).__name__}; return draws of each parameter "
                 "by name"
             )
-        draws = {name: np.asarray(values) for name, values in returned.items()}
+        draws = {name: np.asanyarray(values) for name, values in returned.items()}
         one_chain = {n for n, v in draws.items() if v.ndim == 1 + len(story.dims.get(n, ()))}
         return {n: v[None] if n in one_chain else v for n, v in draws.items()}
 
@@ -165,3 +180,10 @@ class FunctionFitter(Fitter):
             )
         # not a field: it is no option, and goes with the fitter to the workers
         object.__setattr__(self, "_learned", min(shapes))
+
+
+def _same(one: Fit, other: Fit) -> bool:
+    """Whether two fits have the same draws."""
+    return one.draws.keys() == other.draws.keys() and all(
+        np.array_equal(one.draws[name], other.draws[name]) for name in one.draws
+    )

@@ -16,6 +16,8 @@ from hiercal.runs.run import arm_key, story_key
 from hiercal.runs.streams import digest, stream
 from hiercal.simulators import Simulation, Story
 from hiercal.simulators._capabilities import Numbered
+from hiercal.simulators._story import simulated
+from hiercal.words import reason
 
 
 def simulate(seed: int, story: Story, simulation: int) -> Simulation:
@@ -44,6 +46,9 @@ def simulate(seed: int, story: Story, simulation: int) -> Simulation:
         if isinstance(story, Numbered)
         else story.simulate(stream(seed, "simulate", story_key(story), simulation))
     )
+    for name, value in simulated(story, drawn).truth.items():
+        if (dtype := np.asarray(value).dtype).kind not in "biuf":
+            raise TypeError(f"{story.name}: the truth of {name} is {dtype}; expected real numbers")
     for name, value in dict(story.given).items():
         if drawn.truth[name] != value:
             raise ValueError(
@@ -80,8 +85,10 @@ def fit(story: Story, fitter: Fitter, data: Mapping[str, np.ndarray], seed: int)
     start = time.perf_counter()
     try:
         fitted = whole(fitter, fitter.assumed(story), refit(read_only(data), seed))
-    except Exception as error:
-        # whatever a sampler raises is a result of the run, kept in the journal under the fit
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # whatever a sampler raises, or a sys.exit, is kept in the journal under the fit
         return failed(f"fit: {why(error)}", time.perf_counter() - start)
     return fitted if fitted.error is None else failed(f"fit: {fitted.error}", fitted.seconds)
 
@@ -91,12 +98,12 @@ def sampler_seed(seed: int, story: Story, fitter: Fitter, data: int | str) -> in
     return digest(seed, "fit", arm_key(story, fitter), data) >> 193  # 63 of 256 bits
 
 
-def why(error: Exception) -> str:
+def why(error: BaseException) -> str:
     """The error's type and message in one line."""
-    message = " ".join(str(error).split())
+    message = reason(error)
     if "read-only" in message:
         message += " (data and draws come read-only: change a copy of the array)"
-    return f"{type(error).__name__}: {message}"
+    return message
 
 
 def read_only(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -115,10 +122,8 @@ def prepared(story: Story, fitter: Fitter) -> Refit:
     with _preparing:  # on a worker with several threads, compile once
         try:
             return _prepared(fitter.assumed(story), fitter)
-        except Exception as error:
-            raise PreparationError(
-                f"{story.name}/{fitter.label}: {type(error).__name__}: {error}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise PreparationError(f"{story.name}/{fitter.label}: {reason(error)}") from error
 
 
 @cache

@@ -18,6 +18,7 @@ from hiercal.errors import UnknownName
 from hiercal.fitters._function import check_function
 from hiercal.runs import user_files
 from hiercal.runs.streams import stream
+from hiercal.words import reason
 
 LARGEST = 1e100
 """What an infinite quantity, such as a log density of zero, is recorded as: means then exist."""
@@ -70,7 +71,7 @@ class Quantity:
             there = ""
             if isinstance(error, KeyError):
                 there = f"; draws has {', '.join(draws)}, data has {', '.join(data) or 'nothing'}"
-            raise ValueError(f"{called} raised {type(error).__name__}: {error}{there}") from error
+            raise ValueError(f"{called} raised {reason(error)}{there}") from error
         values = np.asarray(returned)
         if values.dtype.kind not in "biuf":
             raise ValueError(
@@ -124,10 +125,7 @@ def _read(given: Any) -> list[Quantity]:
     path = Path(f"{stem}.py" if name else stem)
     if not path.is_file():
         raise UnknownName(f"{given}: there is no file {path}; give q.py or q.py:function")
-    try:
-        loaded = user_files.load(path)
-    except SyntaxError as error:
-        raise UnknownName(f"{path} is not Python: {error}") from None
+    loaded = user_files.load(path)
     own = {
         key: value
         for key, value in vars(loaded).items()
@@ -147,6 +145,8 @@ def pairs(products: Any) -> Products:
     """True, or pairs of names; a ValueError for anything else."""
     if isinstance(products, bool):
         return products or ()
+    if isinstance(products, str) or not isinstance(products, Iterable):
+        products = [products]
     listed = tuple(tuple(pair) if isinstance(pair, list) else pair for pair in products)
     for pair in listed:
         if not (isinstance(pair, tuple) and [type(name) for name in pair] == [str, str]):
@@ -235,6 +235,14 @@ def check_products(products: Products, names: Iterable[str], scalars: Iterable[s
         if product_name(pair) not in known:
             lacking = next((name for name in pair if name not in known), pair[0])
             raise UnknownName(_unknown("quantity in products", lacking, known))
+
+
+def check_bounds(below: Iterable[tuple[str, float]], names: Iterable[str]) -> None:
+    """Raise an error for a bound of what is not ranked."""
+    known = list(dict.fromkeys(names))
+    for name, _ in below:
+        if name not in known:
+            raise UnknownName(_unknown("quantity in below", name, known))
 
 
 def tie_breaker(seed: int, arm_key: str, simulation: int, name: str) -> np.random.Generator:

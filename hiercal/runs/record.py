@@ -10,18 +10,26 @@ import numpy as np
 
 from hiercal.fitters import Fit
 from hiercal.fitters._fitter import failed
+from hiercal.fitters._function import FunctionFitter
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.compared import compared
 from hiercal.runs.fit import read_only, simulate, why
 from hiercal.runs.group_effects import DIAGNOSTICS, pooled_effects, summarised
-from hiercal.runs.quantities import LARGEST, asked, check_products, tie_breaker, tried
+from hiercal.runs.quantities import (
+    LARGEST,
+    asked,
+    check_bounds,
+    check_products,
+    tie_breaker,
+    tried,
+)
 from hiercal.runs.run import Arm, Recording, story_key
 from hiercal.runs.streams import stream
 from hiercal.runs.thinned_draws import to_bytes
 from hiercal.sbc import coverage, efficiency
 from hiercal.sbc.ranks import effective_ranks, ranks, thin
 from hiercal.simulators import Simulation, Story
-from hiercal.simulators._capabilities import BringsDraws, LogLikelihood
+from hiercal.simulators._capabilities import BringsDraws, LogLikelihood, Numbered
 
 TRIED = 20
 """Simulations that are tried for the names of the quantities."""
@@ -38,7 +46,9 @@ def quantity_names(arm: Arm, recording: Recording) -> tuple[str, ...]:
 def ranked(arms: Sequence[Arm], recording: Recording) -> list[tuple[str, tuple[str, ...]]]:
     """Label of each arm and the quantities that it ranks; an error if a product is of none."""
     names = [(arm.label, quantity_names(arm, recording)) for arm in arms]
-    check_products(recording.products, [name for _, of_arm in names for name in of_arm])
+    every = [name for _, of_arm in names for name in of_arm]
+    check_products(recording.products, every)
+    check_bounds(recording.below, every)
     return names
 
 
@@ -54,7 +64,9 @@ def _names(arm: Arm, recording: Recording) -> tuple[tuple[str, ...], tuple[str, 
             if recording.keep_draws:
                 to_bytes({**drawn.truth, **drawn.data})
             return tuple(of_story), tuple(own)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             # one bad simulation is a failed fit; all of them are a story that cannot be run
             errors.append(why(error))
     raise ValueError(
@@ -68,6 +80,7 @@ def unseen(arms: Sequence[Arm], recording: Recording) -> list[str]:
     sentences = []
     for arm in arms:
         names = quantity_names(arm, recording)
+        sentences += _unseeded(arm, recording)
         if isinstance(arm.story, BringsDraws):
             if lacking := [name for name in ("log_prior", "log_lik") if name not in names]:
                 sentences.append(
@@ -90,12 +103,41 @@ def unseen(arms: Sequence[Arm], recording: Recording) -> list[str]:
     return sentences
 
 
+def _unseeded(arm: Arm, recording: Recording) -> list[str]:
+    """What does not change with its random numbers, a sentence each."""
+    sentences = []
+    if isinstance(arm.fitter, FunctionFitter) and arm.fitter.ignores_seed:
+        sentences.append(
+            f"{arm.label} has the same draws with two seeds: if it samples, it ignores its seed, "
+            "and all its fits share one set of random numbers. Make its random numbers of the seed."
+        )
+    if not isinstance(arm.story, Numbered):
+        one, other = (drawn(arm, recording, i) for i in range(2))
+        if isinstance(one, Simulation) and isinstance(other, Simulation) and _same(one, other):
+            sentences.append(
+                f"{arm.label}: simulations 0 and 1 are the same, truth and data: simulate ignores "
+                "its rng, and a run of it is one simulation many times. Draw from the rng."
+            )
+    return sentences
+
+
+def _same(one: Simulation, other: Simulation) -> bool:
+    """Whether two simulations agree in every number."""
+    pairs = [(one.truth, other.truth), (one.data, other.data)]
+    return all(
+        a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+        for a, b in pairs
+    )
+
+
 def drawn(arm: Arm, recording: Recording, simulation: int) -> Simulation | Fit:
     """The simulation, or a failed fit where the story cannot be simulated."""
     try:
         return simulate(recording.seed, arm.story, simulation)
-    except Exception as error:
-        # a story's own bug is a result of the run like a sampler's
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # a story's own bug, or its sys.exit, is a result of the run like a sampler's
         return failed(f"simulate: {why(error)}")
 
 
@@ -126,7 +168,9 @@ def record(
             values[:, 0] = [float(value) for value in _named(names, of_story | own)]
             if error is None:
                 return _completed(arm, recording, simulation, drawn, fit, values)
-    except Exception as raised:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:
         # a story's own functions may raise at a truth, or at draws outside of their support
         error = error or f"summary: {why(raised)}"
     values[:, 1:] = np.nan
@@ -145,7 +189,21 @@ def _reported(arm: Arm, drawn: Simulation) -> Values:
     """The truth of what the fits report."""
     if lacking := [name for name in arm.parameters if name not in drawn.truth]:
         raise ValueError(f"simulate gives no {', '.join(lacking)}, which the fits report")
-    return {name: drawn.truth[name] for name in arm.parameters}
+    truth = {name: drawn.truth[name] for name in arm.parameters}
+    if undefined := [name for name, values in truth.items() if np.isnan(values).any()]:
+        raise ValueError(f"the truth of {', '.join(undefined)} is not a number; it has no rank")
+    return truth
+
+
+def _as_floats(draws: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> Values:
+    """Draws as floats; a ValueError for whole numbers where the truth is none."""
+    for name, values in draws.items():
+        if values.dtype.kind != "f" and np.any(np.asarray(truth[name]) % 1):
+            raise ValueError(
+                f"draws of {name} are {values.dtype}, whole numbers, and the truth is "
+                f"{np.ravel(truth[name])[0]:g}: return floats"
+            )
+    return {name: values.astype(float, copy=False) for name, values in draws.items()}
 
 
 def _quantities(
@@ -196,7 +254,7 @@ def _completed(
 ) -> FitRecord:
     """The record of a fit with draws; `values` has the truth, and the rest is put beside it."""
     rng = stream(recording.seed, "summary", arm.key, simulation)
-    parameters = read_only(fit.draws)
+    parameters = read_only(_as_floats(fit.draws, drawn.truth))
     of_story, own = _quantities(arm.assumed, recording, parameters, drawn.data, rng)
     names = quantity_names(arm, recording)
     draws = np.stack(_named(names, of_story | own), axis=-1)

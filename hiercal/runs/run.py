@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +14,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hiercal.fitters import Fitter
-from hiercal.fitters._fitter import at_least
+from hiercal.fitters._fitter import at_least, check_seed, check_size
 from hiercal.fitters._function import FunctionFitter
 from hiercal.runs import identity
 from hiercal.runs.quantities import Products, Quantity, named, pairs
 from hiercal.simulators import Story
 from hiercal.simulators._capabilities import Numbered
+from hiercal.simulators._fields import is_number
 from hiercal.simulators._story import changed_fields
 
 GROUPS = ("each", "summary")
 """What the records may keep of the group effects."""
 LEAST_DRAWS = 4
 """Draws a chain that `hiercal.sbc.efficiency.diagnostics` needs."""
+LONGEST_NAME = 200
+"""Bytes of a folder's name, with what is put behind it."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ class Run:
                         f"run: {field} holds {value!r}; give a {kind.__name__}, "
                         f"as hiercal.{kind.__name__.lower()}(name) makes{or_function}"
                     )
-        below = tuple((str(name), float(bound)) for name, bound in dict(self.below).items())
+        below = _bounds(self.below)
         object.__setattr__(self, "below", below)
         object.__setattr__(self, "quantities", named(self.quantities))
         object.__setattr__(self, "products", pairs(self.products))
@@ -181,20 +187,22 @@ class Run:
                     f"run: simulations is {self.simulations}; {story.name} has "
                     f"{story.n_simulations}: give that or fewer"
                 )
-        at_least("run", "seed", self.seed, 0)
+        check_seed("run", self.seed)
         at_least("run", "max_rank", self.max_rank, 9)
-        if not 0 < self.level < 1:
+        if not (is_number(self.level) and 0 < self.level < 1):
             raise ValueError(f"run: level is {self.level!r}; give a number inside (0, 1)")
         if self.groups not in GROUPS:
             allowed = " or ".join(map(repr, GROUPS))
             raise ValueError(f"run: groups is {self.groups!r}; give {allowed}")
-        if not self.name or Path(self.name).name != self.name:
-            raise ValueError(f"run: name is {self.name!r}; give a plain folder name")
+        check_name(self.name)
         keys = Counter(arm.key for arm in self.arms)
         if twice := [key for key, n in keys.items() if n > 1]:
             raise ValueError(f"run: {twice[0]} appears twice; drop one or change its options")
+        for field in ("simulations", "seed", "max_rank"):
+            object.__setattr__(self, field, int(getattr(self, field)))
         for arm in self.arms:
             arm.fitter.check(arm.story)
+            check_size(arm.fitter, arm.story)
             chains, draws = arm.fitter.shape
             if draws < LEAST_DRAWS:
                 raise ValueError(
@@ -269,6 +277,29 @@ def described_questions(quantities: tuple[Quantity, ...], products: Products) ->
     }
 
 
+def _bounds(below: Any) -> tuple[tuple[str, float], ...]:
+    """Bounds by name; a ValueError for what is none."""
+    try:
+        pairs = dict(below).items()
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"run: below is {below!r}; give bounds of quantities by name, as in {{'tau': 1.0}}"
+        ) from None
+    for name, bound in pairs:
+        if not isinstance(name, str) or not (is_number(bound) and math.isfinite(bound)):
+            raise ValueError(f"run: below has {name!r}: {bound!r}; give a finite number for a name")
+    return tuple((name, float(bound)) for name, bound in pairs)
+
+
+def check_name(name: Any) -> None:
+    """Raise a ValueError unless a name can be a folder's."""
+    plain = isinstance(name, str) and name.isprintable() and Path(name).name == name
+    if not plain or name == ".." or len(name.encode(errors="replace")) > LONGEST_NAME:
+        raise ValueError(
+            f"run: name is {name!r}; give a plain folder name of at most {LONGEST_NAME} letters"
+        )
+
+
 def _fitter(value: Any) -> Any:
     """A function as a fitter; anything else as it is."""
     return FunctionFitter(function=value) if inspect.isroutine(value) else value
@@ -300,7 +331,12 @@ def options_of(item: Any) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=list)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_as_json)
+
+
+def _as_json(value: Any) -> Any:
+    """NumPy's numbers as Python's, and tuples as lists."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else list(value)
 
 
 def _distinct(labels: list[str], items: tuple[Any, ...]) -> list[str]:

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 import uuid
 from dataclasses import dataclass, field
 from importlib.abc import InspectLoader, MetaPathFinder
@@ -19,7 +20,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+from hiercal.errors import DrawsRefused, ModelRefused, UnknownName
 from hiercal.runs.source import Root, closure
+from hiercal.words import reason
 
 _PREFIX = "hiercal_files_"
 
@@ -55,7 +58,69 @@ _newest: dict[Path, Bundle] = {}
 
 
 def load(path: Path) -> ModuleType:
-    """Import a file, anew if it or a neighbour that it imports has changed since."""
+    """Import a file, anew if it or a neighbour that it imports has changed since.
+
+    Raises
+    ------
+    UnknownName
+        If it is no Python, or its code raises, with the line; what hiercal itself raised there is
+        left as it is.
+    """
+    try:
+        return _load(path)
+    except (UnknownName, ModelRefused, DrawsRefused):
+        raise
+    except SyntaxError as error:
+        file, line = error.filename or path, f", line {error.lineno}" if error.lineno else ""
+        file = path if str(file) in (str(path.resolve()), "<unknown>", "<string>") else file
+        if b"\0" in path.read_bytes():
+            before, _, _ = path.read_bytes().partition(b"\0")
+            line = f", line {before.count(b'\n') + 1}"
+        said = reason(type(error)(error.msg))
+        raise UnknownName(f"{file} is not Python{line}: {said}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UnknownName(
+            f"{path} is not Python, line {line}: it is not UTF-8 ({error.reason}); save it as UTF-8"
+        ) from None
+    except (RecursionError, MemoryError) as error:
+        if told(error):
+            raise UnknownName(told(error)) from error
+        raise UnknownName(f"{path} is too large or too deeply nested to be read") from None
+    except OSError as error:
+        raise UnknownName(told(error) or f"cannot read {path}: {reason(error)}") from error
+    except (Exception, SystemExit) as error:
+        if not (where := told(error)):
+            raise
+        raise UnknownName(
+            f"{where}; mend the file, which is run as it is, from this folder and without "
+            "arguments, to find what is in it"
+        ) from error
+
+
+def told(error: BaseException) -> str:
+    """Where in a user's file an error was raised, and what it says; empty if in none."""
+    where = place(error)
+    return f"{where}: {reason(error)}" if where else ""
+
+
+def place(error: BaseException) -> str:
+    """File and line of a user's where an error was raised; empty if in none."""
+    known = {
+        str(where): given
+        for bundle in _bundles.values()
+        for module, (where, _) in bundle.files.items()
+        for given in [bundle.given.get(module, (str(where), ""))[0]]
+    }
+    lines = [
+        f"{known[frame.filename]}, line {frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename in known
+    ]
+    return lines[-1] if lines else ""
+
+
+def _load(path: Path) -> ModuleType:
     given, path = path, path.resolve()
     root = Root(path.parent)
     reached, _ = closure([(root, path.stem)])

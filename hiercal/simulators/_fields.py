@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -13,6 +13,16 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_GROUPS, MOST_OBSERVATIONS = 1_000_000, 100_000_000
+"""More than any design that can be fitted thousands of times."""
+LARGEST = 1e100
+"""Beyond it, and below its inverse, squares and their sums leave the range of floats."""
+LARGEST_COUNT = 2**53
+"""Whole numbers up to here are themselves as floats."""
+LISTED = 5
+"""Places that a message names."""
 
 
 @dataclass(frozen=True)
@@ -88,25 +98,58 @@ def kinds(cls: type) -> Mapping[str, Kind]:
 
 def positive(owner: str, field: str, value: float) -> float:
     """`value`, or a ValueError unless it is a finite number above zero."""
-    if not (np.isfinite(value) and value > 0):
+    if not (is_number(value) and np.isfinite(value) and value > 0):
         raise ValueError(f"{owner}: {field} is {value!r}; give a finite number above 0")
+    if not 1 / LARGEST <= value <= LARGEST:
+        raise ValueError(
+            f"{owner}: {field} is {value!r}; give a number between {1 / LARGEST:g} and "
+            f"{LARGEST:g}, whose square is one too"
+        )
     return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, NumPy's among them; a truth value or a text is none."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, NumPy's among them."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def at_least_two_groups(owner: str, field: str, n: int) -> None:
     """Raise a ValueError unless there are two groups or more."""
     if n < 2:
         raise ValueError(f"{owner}: {field} has {n} value(s); a hierarchy needs two or more")
+    if n > MOST_GROUPS:
+        raise ValueError(
+            f"{owner}: {field} has {n:,} groups; give at most {MOST_GROUPS:,}: a fit of 1,000 "
+            f"draws alone would have {8 * n / 1e6:,.0f} GB"
+        )
 
 
 def finite(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str) -> np.ndarray:
     """`values` as floats of this shape, or a ValueError; `why` says what the shape comes from."""
-    array = np.asarray(values, float)
+    array = _numbers(values)
+    if array is None:
+        wrong = next((v for v in _flat(values) if not is_number(v)), values)
+        wrong = wrong.item() if isinstance(wrong, np.generic) else wrong
+        raise ValueError(f"{owner}: {field} holds {wrong!r}; every value must be a finite number")
     if array.shape != shape:
         raise ValueError(f"{owner}: {field} has shape {array.shape}; {why} asks for {shape}")
     if not np.isfinite(array).all():
-        where = ", ".join(f"{field}{list(map(int, i))}" for i in np.argwhere(~np.isfinite(array)))
+        wrong = [f"{field}{list(map(int, i))}" for i in np.argwhere(~np.isfinite(array))]
+        where = ", ".join(wrong[:LISTED]) + f" and {len(wrong) - LISTED} more" * (
+            len(wrong) > LISTED
+        )
         raise ValueError(f"{owner}: {where} not finite; every value must be a finite number")
+    if (large := np.argwhere(np.abs(array) > LARGEST)).size:
+        at = tuple(map(int, large[0]))
+        raise ValueError(
+            f"{owner}: {field}{list(at)} is {array[at]:g}; give numbers of at most {LARGEST:g} in "
+            "size, whose squares are numbers too"
+        )
     return array
 
 
@@ -118,14 +161,24 @@ def counts(owner: str, field: str, values: Any, shape: tuple[int, ...], why: str
         raise ValueError(
             f"{owner}: {field}{list(at)} is {array[at]:g}; give a whole number of at least 0"
         )
+    if (large := np.argwhere(array > LARGEST_COUNT)).size:
+        at = tuple(map(int, large[0]))
+        raise ValueError(
+            f"{owner}: {field}{list(at)} is {array[at]:g}; give a count of at most 2**53"
+        )
     return array.astype(np.int64)
 
 
 def group_sizes(owner: str, field: str, values: Any) -> tuple[int, ...]:
     """`values` as whole numbers of at least 1, or a ValueError."""
     for i, n in enumerate(values):
-        if isinstance(n, bool) or not float(n).is_integer() or n < 1:
+        if not is_number(n) or not float(n).is_integer() or n < 1:
             raise ValueError(f"{owner}: {field}[{i}] is {n!r}; give a whole number of at least 1")
+    if (total := sum(map(int, values))) > MOST_OBSERVATIONS:
+        raise ValueError(
+            f"{owner}: {field} are {total:,} observations in all; give at most "
+            f"{MOST_OBSERVATIONS:,}: a data set alone would have {8 * total / 1e9:,.0f} GB"
+        )
     return tuple(int(n) for n in values)
 
 
@@ -162,8 +215,10 @@ def complete(owner: str, frame: pd.DataFrame, column: str) -> None:
 
 
 def _finite_number(owner: str, field: str, value: float) -> float:
-    if not np.isfinite(value):
+    if not (is_number(value) and np.isfinite(value)):
         raise ValueError(f"{owner}: {field} is {value!r}; give a finite number")
+    if abs(value) > LARGEST:
+        raise ValueError(f"{owner}: {field} is {value!r}; give at most {LARGEST:g} in size")
     return value
 
 
@@ -179,14 +234,15 @@ def _one_of(choices: tuple[Any, ...]) -> Callable[[str, str, Any], Any]:
 
 
 def _number_of_groups(owner: str, field: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+    if not is_whole(value) or value < 2:
         raise ValueError(f"{owner}: {field} is {value!r}; give a whole number of at least 2")
-    return value
+    at_least_two_groups(owner, field, int(value))
+    return int(value)
 
 
 def _each(one: Callable[[str, str, float], float]) -> Callable[[str, str, Any], Any]:
     def kept(owner: str, field: str, values: Any) -> tuple[float, ...]:
-        return tuple(one(owner, f"{field}[{i}]", float(value)) for i, value in enumerate(values))
+        return tuple(float(one(owner, f"{field}[{i}]", value)) for i, value in enumerate(values))
 
     return kept
 
@@ -197,12 +253,34 @@ def _finite_entries(owner: str, field: str, values: Any) -> tuple[float, ...]:
 
 
 def _rows(owner: str, field: str, values: Any) -> tuple[tuple[float, ...], ...]:
-    rows = tuple(tuple(float(v) for v in row) for row in values)
-    for g, row in enumerate(rows):
-        if not row:
-            raise ValueError(f"{owner}: {field}[{g}] is empty; give each group a point or more")
+    rows = [
         finite(owner, f"{field}[{g}]", row, (len(row),), "the group")
-    return rows
+        for g, row in enumerate(values)
+    ]
+    for g, row in enumerate(rows):
+        if not len(row):
+            raise ValueError(f"{owner}: {field}[{g}] is empty; give each group a point or more")
+    return tuple(tuple(row.tolist()) for row in rows)
+
+
+def _numbers(values: Any) -> np.ndarray | None:
+    """`values` as floats; None if one is no number, such as a text that reads as one."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of several lengths
+        return None
+    if array.dtype.kind == "O" and not all(map(is_number, array.ravel())):
+        return None
+    return array.astype(float) if array.dtype.kind in "iufO" else None
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """All entries, however deep."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        yield values
+        return
+    for each in values:
+        yield from _flat(each)
 
 
 def _names(owner: str, field: str, values: Any) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hiercal.simulators._capabilities import CALLED, Arrays, LogLikelihood, LogPrior, NewGroup
+from hiercal.words import shown
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Simulation:
 
     truth: Arrays
     data: Arrays
+
+    def __post_init__(self) -> None:
+        for what, held in (("truth", self.truth), ("data", self.data)):
+            if not isinstance(held, Mapping) or not all(isinstance(name, str) for name in held):
+                raise TypeError(f"Simulation: {what} is {shown(held)}; give arrays by name")
 
 
 class ClassName:
@@ -149,8 +155,8 @@ class Story(ABC):
     @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parameters, as one simulation has them."""
-        truth = self.simulate(np.random.default_rng(0)).truth
-        return {name: np.shape(value) for name, value in truth.items()}
+        drawn = simulated(self, self.simulate(np.random.default_rng(0)))
+        return {name: np.shape(value) for name, value in drawn.truth.items()}
 
     def quantities(
         self,
@@ -221,6 +227,13 @@ class Story(ABC):
             return [parameter]
         places = itertools.product(*(self.coords[dim] for dim in dims))
         return [f"{parameter}[{','.join(place)}]" for place in places]
+
+
+def simulated(story: Story, drawn: Any) -> Simulation:
+    """What a story's `simulate` gave, or a TypeError if that is no simulation."""
+    if not isinstance(drawn, Simulation):
+        raise TypeError(f"{story.name}: simulate gives {shown(drawn)}; expected a Simulation")
+    return drawn
 
 
 def needed[T](story: Story, capability: type[T]) -> T:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hiercal.fitters._fitter import at_least
+from hiercal.fitters._fitter import check_seed
 from hiercal.runs import identity
 from hiercal.runs.engine import fitted
 from hiercal.runs.executors import Where
@@ -72,7 +72,7 @@ class Study(ABC):
     claims: ClassVar[tuple[Claim, ...]] = ()
 
     def __post_init__(self) -> None:
-        at_least(self.name, "seed", self.seed, 0)
+        check_seed(self.name, self.seed)
 
     def runs(self) -> dict[str, Run]:
         """The runs, by the name of their folder in ``runs/``; none if nothing is fitted.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from hiercal.errors import DrawsRefused
 from hiercal.user_models._draws_table import from_tables
 from hiercal.user_models._given_arrays import GROUPS, group_of
 from hiercal.user_models.draws import DrawsStory, from_draws
+from hiercal.words import reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +68,35 @@ def read_draws(
         ) from None
 
 
+def csv_table(path: Path) -> pd.DataFrame:
+    """A table of data in a CSV file.
+
+    Raises
+    ------
+    DrawsRefused
+        If it is not there, cannot be read, names a column twice, or has rows of more fields than
+        columns, which would shift them.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise DrawsRefused(f"there is no file {path}")
+    try:
+        named = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].dropna()
+        table = pd.read_csv(path)
+    except Exception as error:
+        # of gzip, zip, xz, ... as of the text inside, each of a type of its own
+        raise DrawsRefused(f"{path} is not a CSV table: {reason(error)}") from None
+    if twice := list(named[named.duplicated()]):
+        raise DrawsRefused(f"{path} has several columns {twice[0]}; give each another name")
+    if not isinstance(table.index, pd.RangeIndex):
+        raise DrawsRefused(
+            f"{path} has more fields in its rows than columns, which are {', '.join(table)}; give "
+            "each field a name"
+        )
+    return table
+
+
 def _suffix(path: Path) -> str:
     """The suffix of a file that is there and can be read."""
     suffix = next((each for each in SUFFIXES if path.name.lower().endswith(each)), "")
@@ -90,7 +119,8 @@ def _table(path: Path) -> pd.DataFrame:
             table = pd.read_parquet(path)
             return table.reset_index() if any(table.index.names) else table
         return pd.read_csv(path, low_memory=False, na_values=["missing"])
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # of pandas, Arrow, gzip and zlib, each of a type of its own
         raise _unreadable(path, "Parquet" if _suffix(path) in PARQUET else "CSV", error) from None
 
 
@@ -118,7 +148,8 @@ def _tree(path: Path, engine: str) -> Any:
     try:
         with xr.open_datatree(path, engine=engine, decode_times=False) as tree:
             return tree.load()
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
+        # of xarray, zarr and HDF5, each of a type of its own
         raise _unreadable(path, kind, error) from None
 
 
@@ -126,7 +157,8 @@ def _of_numpy(path: Path) -> Callable[[str], Mapping[str, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             held = dict(arrays)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:
+        # of NumPy, zip and zlib, each of a type of its own
         raise _unreadable(path, ".npz with arrays of numbers", error) from None
 
     def variables(what: str) -> dict[str, np.ndarray]:
@@ -146,5 +178,4 @@ def _of_numpy(path: Path) -> Callable[[str], Mapping[str, np.ndarray]]:
 
 
 def _unreadable(path: Path, kind: str, error: Exception) -> DrawsRefused:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return DrawsRefused(f"{path} cannot be read as {kind}: {lines[0]}")
+    return DrawsRefused(f"{path} cannot be read as {kind}: {reason(error)}")
