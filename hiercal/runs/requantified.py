@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from hiercal.runs.manifest import (
     file_name,
     read_manifest,
     remove_run,
-    replace,
     versions,
+    write_sealed,
 )
 from hiercal.runs.parquet import write_records
 from hiercal.runs.quantities import (
@@ -80,10 +79,10 @@ def answered(
         out.mkdir(parents=True, exist_ok=True)
         remove_run(out)
         manifest = _manifest(result, name, wanted, multiplied) | {"arms": answers.rows}
-        replace(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        write_sealed(out / MANIFEST, manifest)
         write_records(out, answers, result.n_simulations)
     finished = manifest | {"complete": True, "made_of": {"records": result.n_simulations}}
-    replace(out / MANIFEST, json.dumps(finished, indent=2) + "\n")
+    write_sealed(out / MANIFEST, finished)
     return result, Result(out)
 
 
