@@ -290,6 +290,10 @@ class Journal:
         rows = self._db.execute("SELECT simulation FROM fits WHERE arm = ?", (arm,))
         return {simulation for (simulation,) in rows}
 
+    def count(self) -> int:
+        """Fits of all arms."""
+        return 0 if self.empty else self._db.execute("SELECT count(*) FROM fits").fetchone()[0]
+
     def tally(self, arm: int, simulations: int) -> tuple[int, int, int]:
         """Of an arm's first simulations: fits, failed fits, and fits with divergences."""
         return self._db.execute(

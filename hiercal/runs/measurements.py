@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,17 @@ class Measurements:
         """All that is kept, by name."""
         rows = self._db.execute("SELECT name, tables FROM measurements")
         return {name: json.loads(tables) for name, tables in rows}
+
+
+def number_kept(path: Path) -> int:
+    """How many measurements a file holds, of whatever options and code."""
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as database, opening(database, path):
+        tables = database.execute("SELECT name FROM sqlite_master").fetchall()
+        if ("measurements",) not in tables:  # killed before it was made
+            return 0
+        return database.execute("SELECT count(*) FROM measurements").fetchone()[0]
 
 
 def joined(kept: Mapping[str, Mapping[str, Rows]], names: list[str]) -> dict[str, Rows]:

@@ -54,7 +54,7 @@ class _Pages:
         page = self._data[(number - 1) * self._size : number * self._size]
         at = 100 if number == 1 else 0
         # the byte that says the kind may be damaged itself
-        kinds = sorted(self._most, key=lambda kind: kind != page[at : at + 1][0])
+        kinds = sorted(self._most, key=lambda kind: page[at : at + 1] != bytes([kind]))
         for kind in kinds:
             cells = (self._row(page, place, kind) for place in _cells(page, at, kind))
             if found := [row for row in cells if row is not None and len(row) in columns]:

@@ -14,6 +14,8 @@ import numpy as np
 
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.fit import read_only, why
+from hiercal.runs.folder import check_place
+from hiercal.runs.full_disk import storing
 from hiercal.runs.identity import of_quantities
 from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import (
@@ -74,7 +76,8 @@ def answered(
     out = folder / file_name(f"requantified-{name}") if out is None else out
     if begun(out) and ASKED_OF not in read_manifest(out):
         raise ValueError(f"{out} is the folder of a run; give another --out")
-    with Journal(folder / JOURNAL) as journal:
+    check_place(out)
+    with storing(out), Journal(folder / JOURNAL) as journal:
         answers = _Answers(result, journal, wanted, multiplied)
         out.mkdir(parents=True, exist_ok=True)
         remove_run(out)
