@@ -13,6 +13,7 @@ from hiercal.fitters import Fitter
 from hiercal.plots import save
 from hiercal.runs import evidence
 from hiercal.runs.executors import Where
+from hiercal.runs.full_disk import storing
 from hiercal.runs.manifest import made_of
 from hiercal.runs.run import Run
 from hiercal.simulators._capabilities import ExactPosterior
@@ -74,13 +75,14 @@ def decide(
         run, folder, alpha=alpha, where=where, progress=progress, fresh=fresh, given=given
     )
     table = evidence_table(arms, alpha=alpha)
-    table.to_csv(folder / TABLE, index=False)
-    if len(arms) <= MOST_ARMS:
-        from hiercal.plots.evidence import evidence as drawn
+    with storing(folder):
+        table.to_csv(folder / TABLE, index=False)
+        if len(arms) <= MOST_ARMS:
+            from hiercal.plots.evidence import evidence as drawn
 
-        paths = {arm.label: arm.path for arm in arms}
-        written = save(drawn(paths, arms[0].threshold), folder / "figures", FIGURE)
-        made_of(folder, [str(path.relative_to(folder)) for path in written])
+            paths = {arm.label: arm.path for arm in arms}
+            written = save(drawn(paths, arms[0].threshold), folder / "figures", FIGURE)
+            made_of(folder, [str(path.relative_to(folder)) for path in written])
     return Decision(arms, table, alpha, folder)
 
 

@@ -12,6 +12,7 @@ from hiercal.cli import models
 from hiercal.cli._exit import FRESH, WORKERS, Commands, fail, interrupted
 from hiercal.cli.check import check as check_command
 from hiercal.cli.mutants import mutants
+from hiercal.cli.repair import repair
 
 EXAMPLE = """
 \b
@@ -25,6 +26,7 @@ Examples:
   hiercal check eight_schools --kernel numpyro    (one transition of a kernel)
   hiercal claims
   hiercal show results/eight_schools
+  hiercal repair results/eight_schools            (after damage: saves what is intact)
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
   hiercal fit eight_schools --model centred
@@ -244,16 +246,19 @@ def show(folder: Path, every: bool) -> None:
     """Print the verdicts of the run in DIR again, from its files; of a named study, the claims."""
     from hiercal.console.claims import show_tables
     from hiercal.console.result import show_result
+    from hiercal.errors import JournalError
     from hiercal.runs.result import Result
     from hiercal.studies._study import read_tables
 
     try:
         tables = read_tables(folder)
         if tables is None:
-            show_result(Result(folder), every=every)
+            result = Result(folder)
+            result.check()
+            show_result(result, every=every)
         else:
             show_tables(tables, folder)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, JournalError) as error:
         fail(str(error), 2)
 
 
@@ -318,6 +323,7 @@ for command in (
     models.advise,
     models.parity,
     models.ranks,
+    repair,
     models.requantify,
 ):
     main.add_command(command)

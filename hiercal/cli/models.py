@@ -115,7 +115,7 @@ def requantify(
     the run's verdicts, they add to its false alarms.
     """
     from hiercal.console.result import show_result
-    from hiercal.errors import JournalError
+    from hiercal.errors import JournalError, RunError
     from hiercal.tables.export import requantify as answer
 
     if all_products and products:
@@ -124,6 +124,8 @@ def requantify(
         result = answer(folder, quantities, out, products=all_products or products)
     except (JournalError, ValueError, TypeError, FileNotFoundError) as error:
         fail(str(error), 2)
+    except RunError as error:
+        fail(str(error), 1)
     show_result(result)
 
 

@@ -57,8 +57,10 @@ def mutants(
     mutants.csv, a row as each is done, so that the same command goes on after a kill.
     """
     from hiercal.console.mutants import show_list, show_mutants
-    from hiercal.errors import UnknownName
+    from hiercal.errors import JournalError, RunError, UnknownName
     from hiercal.mutant_table import Options, table
+    from hiercal.runs.folder import check_place
+    from hiercal.runs.full_disk import storing
 
     if listed:
         show_list()
@@ -66,10 +68,12 @@ def mutants(
     names = [name.strip() for name in only.split(",")] if only else []
     options = Options(alpha=alpha, max_simulations=max_simulations, seconds=seconds, seed=seed)
     try:
-        rows = table(names, options, out, fresh=fresh, say=click.echo)
-    except UnknownName as error:
+        check_place(out)
+        with storing(out):
+            rows = table(names, options, out, fresh=fresh, say=click.echo)
+    except (UnknownName, JournalError) as error:
         fail(str(error), 2)
-    except (ValueError, ModuleNotFoundError) as error:
+    except (RunError, ValueError, ModuleNotFoundError) as error:
         fail(str(error), 1)
     except KeyboardInterrupt:
         fail(f"interrupted; the rows that are done are in {out}. The same command goes on.", 130)

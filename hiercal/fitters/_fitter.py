@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import difflib
 import importlib
@@ -10,9 +11,12 @@ import inspect
 import math
 import os
 import pkgutil
+import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -263,12 +267,27 @@ def failed(error: str, seconds: float = float("nan")) -> Fit:
 
 
 def cache_folder(name: str) -> Path:
-    """Where compiled code of one backend persists: ``HIERCAL_CACHE`` or the user's cache folder."""
+    """Where compiled code of one backend persists: ``HIERCAL_CACHE`` or the user's cache folder.
+
+    Where that cannot be written, a temporary folder of this process: code is then compiled again.
+    """
     import platformdirs
 
     root = os.environ.get("HIERCAL_CACHE") or platformdirs.user_cache_path("hiercal")
     folder = Path(root) / name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"1")
+    except OSError:
+        return _own_folder(name)
+    return folder
+
+
+@cache
+def _own_folder(name: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f"hiercal-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shlex
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -16,15 +18,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hiercal import catalogue
-from hiercal.errors import JournalError
+from hiercal.errors import JournalError, RunError
 from hiercal.fitters import Fitter
 from hiercal.pytest_checks.message import failure, happened, rows, said, smallest
 from hiercal.runs.baseline import record
-from hiercal.runs.carried import Continued, go_on
+from hiercal.runs.carried import CannotCarry, Continued, go_on
 from hiercal.runs.engine import JOURNAL
 from hiercal.runs.evidence import ArmEvidence, decide
 from hiercal.runs.executors import Where
 from hiercal.runs.fit import fit, sampler_seed, simulate
+from hiercal.runs.full_disk import told
 from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import remove_run
 from hiercal.runs.run import Run
@@ -139,7 +142,14 @@ class Calibration:
             if before:
                 pytest.fail(f"not run again, the first time stands.\n{before}", pytrace=False)
             return None
-        return self._checked(run)
+        try:
+            return self._checked(run)
+        except (RunError, JournalError, CannotCarry) as error:
+            pytest.fail(str(error), pytrace=False)
+        except (OSError, sqlite3.Error) as error:
+            if (message := told(error, "a folder of this test")) is None:
+                raise
+            pytest.fail(message, pytrace=False)
 
     def _run(self, target: Any, asked: dict[str, Any], options: dict[str, Any]) -> Run:
         __tracebackhide__ = True
@@ -183,7 +193,8 @@ class Calibration:
                         fits += part
             if kept:
                 # what a finished check fitted is never taken for a later one's
-                _removed(folder)
+                with suppress(OSError):  # or is, where it cannot be removed: it is the same
+                    _removed(folder)
         return self._judged(run, found, fits)
 
     def _decided(self, run: Run, folder: Path, *, fresh: bool) -> ArmEvidence:
@@ -218,10 +229,8 @@ class Calibration:
             known["smallest_error"] = smallest(found, self.alpha)
         else:
             if self._settings.report and found.rejected:
-                from hiercal.pytest_checks.session import draw
-
-                figure = draw(found, table, self._settings.report / "figures", self._name)
-                known["figure"] = str(figure)
+                figure = self._drawn(found, table, self._settings.report / "figures")
+                known["figure"] = str(figure or "")
             known["error"] = said(found, table)
             text = failure(
                 found,
@@ -245,6 +254,18 @@ class Calibration:
                 "--calibration-seed=random"
             )
         return found
+
+    def _drawn(self, found: ArmEvidence, table: list[Any], folder: Path) -> Path | None:
+        """The figure; None, said in a warning, where it cannot be written."""
+        from hiercal.pytest_checks.session import draw
+
+        try:
+            return draw(found, table, folder, self._name)
+        except OSError as error:
+            if (message := told(error, folder)) is None:
+                raise
+            self._item.warn(pytest.PytestWarning(message))
+            return None
 
     @property
     def command(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from hiercal import words
 from hiercal.runs import baseline
 from hiercal.runs.comparison import TOLERANCES, compare, limits_of
 from hiercal.runs.evidence import ArmEvidence
+from hiercal.runs.full_disk import trouble
 from hiercal.runs.manifest import replace
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Checked:
     lines : list of str
         To be printed.
     worse : bool
-        Whether a comparison is beyond its tolerance.
+        Whether a comparison is beyond its tolerance, or something could not be written.
     compared : list of (test, Comparison)
     """
 
@@ -49,11 +51,25 @@ class Checked:
         if settings.save or settings.autosave:
             name = settings.save or baseline.version_name(root)
             about = {"seed": settings.seed, "alpha": settings.alpha}
-            path = baseline.save(settings.storage, name, kept, about)
-            done.lines.append(f"saved {path}")
+            with done._told("saved", settings.storage):
+                path = baseline.save(settings.storage, name, kept, about)
+                done.lines.append(f"saved {path}")
         if settings.report:
-            done._report(state, settings.report)
+            with done._told("reported", settings.report):
+                done._report(state, settings.report)
         return done
+
+    @contextmanager
+    def _told(self, what: str, folder: Path) -> Generator[None]:
+        """Tell what hinders writing, and fail the session: its verdicts stand."""
+        try:
+            yield
+        except OSError as error:
+            if (known := trouble(error)) is None:
+                raise
+            self.worse = True
+            self.lines.append(f"not {what}: {folder} cannot be written: {known[0]} ({error}); "
+                              f"{known[1]}, and run the tests again")  # fmt: skip
 
     def _compare(
         self, kept: Mapping[str, Any], storage: Path, which: str, fail: tuple[str, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 import platform
 import re
@@ -18,6 +17,7 @@ from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.evidence import ArmEvidence
 from hiercal.runs.manifest import replace, versions
 from hiercal.runs.run import Run, story_key
+from hiercal.runs.seals import Damaged, sealed, unsealed
 
 LAYOUT = 1
 RANK, _MEAN, _SD = COLUMNS.index("rank"), 0, 1
@@ -124,7 +124,7 @@ def save(storage: Path, name: str, records: Mapping[str, Any], settings: Mapping
         **settings,
         "tests": dict(records),
     }
-    replace(path, json.dumps(content, separators=(",", ":")) + "\n")
+    replace(path, sealed(content, indent=None))
     return path
 
 
@@ -134,7 +134,7 @@ def load(storage: Path, which: str) -> tuple[Path, dict[str, Any]]:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is none, or it is of another layout.
+        If there is none, or it is damaged or of another layout.
     """
     path = Path(which)
     if not path.is_file():
@@ -147,7 +147,10 @@ def load(storage: Path, which: str) -> tuple[Path, dict[str, Any]]:
                 f"no saved results {which!r} in {folder}; make some with --calibration-save=NAME"
             )
         path = saved[-1]
-    content = json.loads(path.read_text())
+    try:
+        content = unsealed(path.read_bytes(), path)
+    except Damaged as error:
+        raise ValueError(str(error)) from None
     if content.get("layout") != LAYOUT:
         raise ValueError(
             f"{path} has layout {content.get('layout')}, this version reads {LAYOUT}; save anew"

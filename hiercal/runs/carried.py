@@ -22,13 +22,16 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
+from hiercal.errors import RunError
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.engine import decided
 from hiercal.runs.evidence import EFFECTIVE, RANK, ArmEvidence
 from hiercal.runs.executors import Where
-from hiercal.runs.manifest import replace
+from hiercal.runs.full_disk import told
+from hiercal.runs.manifest import write_sealed
 from hiercal.runs.record import ranked
 from hiercal.runs.run import Run
+from hiercal.runs.seals import Damaged, unsealed
 from hiercal.sbc.sequential import FUNCTIONALS, difference_wealth
 from hiercal.simulators._capabilities import Numbered
 
@@ -161,7 +164,9 @@ def go_on(
     Raises
     ------
     CannotCarry
-        If the story's simulations are the same whatever the seed.
+        If the story's simulations are the same whatever the seed, or the state is damaged.
+    RunError
+        If it cannot be written.
     """
     (arm,) = run.arms
     if isinstance(arm.story, Numbered):
@@ -174,8 +179,11 @@ def go_on(
     ((label, quantities),) = ranked(run.arms, run.recording)
     found = Continued(label, quantities, run.max_rank, float(np.log(1 / alpha)))
     if path.exists():
-        state = json.loads(path.read_text())
-        if state["layout"] != LAYOUT or state["quantities"] != list(quantities):
+        try:
+            state = unsealed(path.read_bytes(), path)
+        except Damaged as error:
+            raise CannotCarry(f"{error}; restore it, or remove it to start anew") from None
+        if state.get("layout") != LAYOUT or state["quantities"] != list(quantities):
             raise CannotCarry(f"{path} is of another version; remove it to start anew")
         found.go_on(state)
     if found.settled or run.seed in {one["seed"] for one in found.sessions}:
@@ -185,6 +193,14 @@ def go_on(
         return found.add(records)
 
     decided(run, out, watch=watch, where=Where(workers=0), progress=False, fresh=fresh)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, json.dumps(found.state(key, run.seed)) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed(path, found.state(key, run.seed))
+    except OSError as error:
+        if (message := told(error, storage)) is None:
+            raise
+        raise RunError(
+            f"{message}. The evidence of this session is not carried on; by it and that of earlier "
+            f"sessions: {found.verdict}"
+        ) from error
     return found

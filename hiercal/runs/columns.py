@@ -137,8 +137,6 @@ class FitRecord:
 
 FIELDS = fields(FitRecord)
 NAMES = tuple(each.name for each in FIELDS)
-SCHEMA = ",\n    ".join(f'"{each.name}" {each.metadata["sql"]}' for each in FIELDS)
-"""The columns as SQL declares them."""
 
 
 def _stored(value: Any, dtype: str) -> Any:

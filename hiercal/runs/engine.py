@@ -11,6 +11,8 @@ from hiercal.errors import RunError, WorkerDied
 from hiercal.runs.batches import Outcome, Plan
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.executors import Here, OnDask, Where
+from hiercal.runs.folder import check_folder
+from hiercal.runs.full_disk import storing
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.journal import Journal
 from hiercal.runs.kept_draws import NO_DRAWS, draws_kept, funnel_draws
@@ -20,6 +22,7 @@ from hiercal.runs.manifest import (
     made_of,
     read_manifest,
     remove_run,
+    restored,
     write_manifest,
 )
 from hiercal.runs.parquet import write_records
@@ -70,7 +73,8 @@ def fitted(
     reports = reporter(progress)
     blind = unseen(run.arms, run.recording)
     where = _where(run, where, reports)
-    with opened(run, folder, reports, fresh=fresh, given=given, unseen=blind) as journal:
+    opening = opened(run, folder, reports, fresh=fresh, given=given, unseen=blind)
+    with storing(folder), opening as journal:
         missing = _missing(run, journal)
         wanted = _wanted_draws(run, journal)
         if any(missing) or wanted:
@@ -80,7 +84,7 @@ def fitted(
         made_of(folder, records=run.simulations)
         for line in finish(Result(folder)):
             reports.note(line)
-        write_manifest(folder, run, complete=True, given=given, unseen=blind)
+        write_manifest(folder, run, journal, complete=True, given=given, unseen=blind)
     return Result(folder)
 
 
@@ -111,7 +115,8 @@ def decided(
     """
     reports = reporter(progress)
     where = _where(run, where, reports)
-    with opened(run, folder, reports, fresh=fresh, given=given, looks=True) as journal:
+    opening = opened(run, folder, reports, fresh=fresh, given=given, looks=True)
+    with storing(folder), opening as journal:
         missing = _missing(run, journal)
         for arm, simulations in enumerate(missing):
             each = journal.fits(arm, run.simulations)
@@ -135,16 +140,26 @@ def opened(
 ) -> Generator[Journal]:
     """The journal of a run in its folder, with a manifest beside it; `looks` need no warning."""
     names = ranked(run.arms, run.recording)
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with Journal(folder / JOURNAL) as journal:
+    with Journal(folder / JOURNAL, verify=not fresh) as journal:
         if fresh:
             journal.clear()
             remove_run(folder)
         if dropped := journal.claim(run.digest, run.describe(), names):
             reports.note(f"{dropped} failed fits by earlier code are dropped; none had succeeded.")
+        if journal.renewed:
+            reports.note(
+                f"{folder / JOURNAL} is of an earlier version of hiercal, which could not see "
+                "damage; its fits are taken as they are, and have checksums from now on."
+            )
+        if lost := restored(folder, journal):
+            reports.note(f"{lost}; it is made again from the journal.")
         if not looks and _extends(folder, run):
             reports.note(OPTIONAL_STOPPING)
-        if changed := write_manifest(folder, run, complete=False, given=given, unseen=unseen):
+        if changed := write_manifest(
+            folder, run, journal, complete=False, given=given, unseen=unseen
+        ):
             reports.note(
                 "Machine or versions differ from those that began this run: "
                 f"{', '.join(changed)}. Both are in manifest.json."

@@ -5,79 +5,146 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from hiercal.errors import JournalError
-from hiercal.runs.columns import NAMES, SCHEMA, FitRecord
+from hiercal.runs.columns import FIELDS, NAMES, FitRecord
 from hiercal.runs.identity import changed
+from hiercal.runs.seals import REPAIR, SEAL, damaged, opening, seal_of
 from hiercal.runs.thinned_draws import Kept, from_bytes
 
-LAYOUT = 5
+LAYOUT = 6
+WITHOUT_SEALS = 5
+"""The layout before this one, which is read and turned into it."""
 WAYS_OUT = "give another --out, or --fresh, which starts over in that folder"
+TABLES = {
+    "run": ("digest TEXT NOT NULL", "description TEXT NOT NULL", "arms TEXT NOT NULL"),
+    "manifest": ("text TEXT NOT NULL",),
+    "fits": (
+        "arm INTEGER NOT NULL",
+        *(f'"{each.name}" {each.metadata["sql"]}' for each in FIELDS),
+    ),
+    "draws": ("arm INTEGER NOT NULL", "data TEXT NOT NULL", "arrays BLOB NOT NULL"),
+    "simulated": (
+        "story TEXT NOT NULL",
+        "simulation INTEGER NOT NULL",
+        "truth BLOB NOT NULL",
+        "data BLOB NOT NULL",
+    ),
+    "thinned": ("arm INTEGER NOT NULL", "simulation INTEGER NOT NULL", "draws BLOB NOT NULL"),
+}
+"""Columns of each table but its last, the seal; of two, the first two are the key."""
+KEYED = ("fits", "draws", "simulated", "thinned")
 
-_SCHEMA = f"""
-CREATE TABLE run (digest TEXT NOT NULL, description TEXT NOT NULL);
-CREATE TABLE arms (arm INTEGER PRIMARY KEY, label TEXT NOT NULL, quantities TEXT NOT NULL);
-CREATE TABLE fits (
-    arm INTEGER NOT NULL REFERENCES arms,
-    {SCHEMA},
-    PRIMARY KEY (arm, simulation)
-) WITHOUT ROWID;
-CREATE TABLE draws (
-    arm INTEGER NOT NULL REFERENCES arms,
-    data TEXT NOT NULL,
-    arrays BLOB NOT NULL,
-    PRIMARY KEY (arm, data)
-) WITHOUT ROWID;
-PRAGMA user_version = {LAYOUT}
-"""
 
-_KEPT = """
-CREATE TABLE IF NOT EXISTS simulated (
-    story TEXT NOT NULL,
-    simulation INTEGER NOT NULL,
-    truth BLOB NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (story, simulation)
-);
-CREATE TABLE IF NOT EXISTS thinned (
-    arm INTEGER NOT NULL REFERENCES arms,
-    simulation INTEGER NOT NULL,
-    draws BLOB NOT NULL,
-    PRIMARY KEY (arm, simulation)
-)
-"""
-"""Tables of a run with ``keep_draws``: truths and data once a story, draws once a fit."""
+def columns_of(table: str) -> list[str]:
+    return [f'"{column.split()[0].strip(chr(34))}"' for column in TABLES[table]]
+
+
+def _create(table: str) -> str:
+    columns = [*TABLES[table], f"{SEAL} BLOB NOT NULL"]
+    if table not in KEYED:
+        return f"CREATE TABLE {table} ({', '.join(columns)})"
+    key = ", ".join(columns_of(table)[:2])
+    # the rows are in the tree of their keys: an index beside it could be damaged unseen
+    return f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({key})) WITHOUT ROWID"
+
+
+def _insert(table: str, how: str = "INSERT") -> str:
+    marks = ", ".join(f"?{i + 1}" for i in range(len(TABLES[table])))
+    return f"{how} INTO {table} VALUES ({marks}, seal_of('{table}', {marks}))"
 
 
 class Journal:
-    """Every fit of a run, keyed by (arm, simulation).
+    """Every fit of a run, keyed by (arm, simulation), and with ``keep_draws`` what it kept.
 
     One process writes, one transaction a batch: whatever happens to it, the fits that were
-    journalled stay, whole. The columns are those of `hiercal.runs.columns.FitRecord`.
+    journalled stay, whole. The columns are those of `hiercal.runs.columns.FitRecord`. Each row
+    has a seal, and a journal that opens holds nothing but what was written.
+
+    Parameters
+    ----------
+    path : Path
+    verify : bool
+        Whether it has to be whole; one that is to be cleared has not.
+
+    Raises
+    ------
+    JournalError
+        If another run has it open, it is damaged, or of another layout; the message says which.
+    sqlite3.Error
+        If it cannot be written; see `hiercal.runs.full_disk`.
     """
 
-    def __init__(self, path: Path) -> None:
+    renewed = False
+    """Whether it was of the layout before, whose rows had no seals."""
+
+    def __init__(self, path: Path, *, verify: bool = True) -> None:
         self._path = path
-        try:
-            self._db = sqlite3.connect(path, timeout=1, isolation_level=None)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        self._db = sqlite3.connect(path, timeout=1, isolation_level=None)
+        with opening(self._db, path):
+            self._open()
+            if verify:
+                self._verify()
+
+    def _open(self) -> None:
+        self._db.create_function("seal_of", -1, seal_of, deterministic=True)
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA secure_delete = ON")  # nothing forgotten is found by a repair
+        self._db.execute("BEGIN EXCLUSIVE")
+        self._db.execute("COMMIT")
+
+    def _verify(self) -> None:
+        """Raise a JournalError unless every row is what was written."""
+        version, tables = self._version(), self._tables()
+        if version == 0 and not tables:
+            return
+        (found, *_) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise damaged(self._path, found)
+        if version == WITHOUT_SEALS and "arms" in tables:
+            self._renew(tables)
+        elif version != LAYOUT:
             raise JournalError(
-                f"{path} cannot be locked ({error}); if another run is using this folder, wait for "
-                "it to end or give another --out"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise JournalError(
-                f"{path} is not a journal ({error}); move it away or give another --out"
-            ) from error
+                f"{self._path} has layout {version}, this version of hiercal reads {LAYOUT}; "
+                f"{WAYS_OUT}. If this version wrote it, it is damaged: "
+                f"{REPAIR.format(folder=self._path.parent)}"
+            )
+        for table in TABLES:
+            columns = ", ".join(columns_of(table))
+            (bad,) = self._db.execute(
+                f"SELECT count(*) FROM {table} WHERE {SEAL} IS NOT seal_of('{table}', {columns})"
+            ).fetchone()
+            if bad:
+                raise damaged(self._path, f"{bad} rows of {table} are not what was written")
+        (rows,) = self._db.execute("SELECT count(*) FROM run").fetchone()
+        if rows != 1:
+            raise damaged(self._path, "which run it is of is lost")
+
+    def _renew(self, tables: set[str]) -> None:
+        """Turn a journal of the layout before into this one; its rows are taken as they are."""
+        own = [table for table in KEYED if table in tables]
+        with self._transaction():
+            digest, description = self._db.execute("SELECT * FROM run").fetchone()
+            arms = self._db.execute("SELECT label, quantities FROM arms ORDER BY arm").fetchall()
+            for table in own:
+                self._db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+            self._db.execute("DROP TABLE run")
+            self._create(digest, description, [(label, json.loads(names)) for label, names in arms])
+            for table in own:
+                columns = ", ".join(columns_of(table))
+                self._db.execute(
+                    f"INSERT INTO {table} SELECT {columns}, seal_of('{table}', {columns}) "
+                    f"FROM old_{table}"
+                )
+                self._db.execute(f"DROP TABLE old_{table}")
+            self._db.execute("DROP TABLE arms")
+        self.renewed = True
 
     def __enter__(self) -> Self:
         return self
@@ -115,33 +182,33 @@ class Journal:
         if self.check(digest, description):
             return 0
         dropped = 0
-        if self._version():
+        if not self.empty:
             (dropped,) = self._db.execute("SELECT count(*) FROM fits").fetchone()
             self.clear()
         with self._transaction():
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            self._db.execute("INSERT INTO run VALUES (?, ?)", (digest, json.dumps(description)))
-            rows = [(i, label, json.dumps(names)) for i, (label, names) in enumerate(arms)]
-            self._db.executemany("INSERT INTO arms VALUES (?, ?, ?)", rows)
+            self._create(digest, json.dumps(description), arms)
         return dropped
+
+    def _create(
+        self, digest: str, description: str, arms: Sequence[tuple[str, Sequence[str]]]
+    ) -> None:
+        for table in TABLES:
+            self._db.execute(_create(table))
+        named = json.dumps([(label, list(names)) for label, names in arms])
+        self._db.execute(_insert("run"), (digest, description, named))
+        self._db.execute(f"PRAGMA user_version = {LAYOUT}")
 
     def check(self, digest: str, description: Mapping[str, Any]) -> bool:
         """Whether the journal is this run's; False if nobody's; another's is a JournalError."""
-        version = self._version()
-        if version == 0:
+        if self.empty:
             return False
-        if version != LAYOUT:
-            raise JournalError(
-                f"{self._path} has layout {version}, this version reads {LAYOUT}; {WAYS_OUT}"
-            )
         stored_digest, stored = self._db.execute("SELECT digest, description FROM run").fetchone()
         if stored_digest == digest:
             return True
         before, now = json.loads(stored), json.loads(json.dumps(description))
         options = differing(_options(before), _options(now))
-        (succeeded,) = self._db.execute("SELECT count(*) - count(error) FROM fits").fetchone()
-        if not options and not succeeded:
+        fits, failed = self._db.execute("SELECT count(*), count(error) FROM fits").fetchone()
+        if not fits or (not options and fits == failed):
             return False
         other = []
         if options:
@@ -152,42 +219,54 @@ class Journal:
             f"{self._path.parent} {'and '.join(other)}restore what was run there, or {WAYS_OUT}"
         )
 
+    @property
+    def empty(self) -> bool:
+        """Whether it is nobody's."""
+        return self._version() == 0
+
     def _version(self) -> int:
         return self._db.execute("PRAGMA user_version").fetchone()[0]
 
+    def _tables(self) -> set[str]:
+        return {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+
     def clear(self) -> None:
-        """Forget everything."""
-        tables = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        with self._transaction():
-            self._db.execute("PRAGMA defer_foreign_keys = ON")
-            for (table,) in tables:
-                self._db.execute(f'DROP TABLE "{table}"')
-            self._db.execute("PRAGMA user_version = 0")
+        """Forget everything, also what is damaged."""
+        self._db.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, True)
+        self._db.execute("VACUUM")
+        self._db.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, False)
 
     def add(
         self, arm: int, records: Sequence[FitRecord], story: str = "", kept: Sequence[Kept] = ()
     ) -> None:
         """Keep a batch, all of it or nothing; fits that are there already stay as they are."""
-        marks = ", ".join("?" * (1 + len(NAMES)))
+        rows: dict[str, list[tuple[Any, ...]]] = {
+            "simulated": [(story, one.simulation, one.truth, one.data) for one in kept],
+            "thinned": [(arm, one.simulation, one.draws) for one in kept if one.draws is not None],
+            "fits": [(arm, *record.row()) for record in records],
+        }
         with self._transaction():
-            if kept:
-                self._keep(arm, story, kept)
-            self._db.executemany(
-                f"INSERT OR IGNORE INTO fits VALUES ({marks})",
-                [(arm, *record.row()) for record in records],
-            )
+            for table, each in rows.items():
+                self._put(table, each)
 
-    def _keep(self, arm: int, story: str, kept: Sequence[Kept]) -> None:
-        for statement in _KEPT.split(";"):
-            self._db.execute(statement)
-        self._db.executemany(
-            "INSERT OR IGNORE INTO simulated VALUES (?, ?, ?, ?)",
-            [(story, one.simulation, one.truth, one.data) for one in kept],
-        )
-        self._db.executemany(
-            "INSERT OR IGNORE INTO thinned VALUES (?, ?, ?)",
-            [(arm, one.simulation, one.draws) for one in kept if one.draws is not None],
-        )
+    def put(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Put rows as they are kept into a table."""
+        with self._transaction():
+            self._put(table, rows)
+
+    def _put(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._db.executemany(_insert(table, "INSERT OR IGNORE"), rows)
+
+    def keep_manifest(self, text: str) -> None:
+        """Keep the text of the manifest, in place of an earlier one."""
+        with self._transaction():
+            self._db.execute("DELETE FROM manifest")
+            self._db.execute(_insert("manifest"), (text,))
+
+    def manifest(self) -> str | None:
+        """The text of the manifest that was kept last."""
+        row = self._db.execute("SELECT text FROM manifest").fetchone()
+        return row and row[0]
 
     def simulated(
         self, story: str, simulation: int
@@ -211,6 +290,10 @@ class Journal:
         rows = self._db.execute("SELECT simulation FROM fits WHERE arm = ?", (arm,))
         return {simulation for (simulation,) in rows}
 
+    def count(self) -> int:
+        """Fits of all arms."""
+        return 0 if self.empty else self._db.execute("SELECT count(*) FROM fits").fetchone()[0]
+
     def tally(self, arm: int, simulations: int) -> tuple[int, int, int]:
         """Of an arm's first simulations: fits, failed fits, and fits with divergences."""
         return self._db.execute(
@@ -221,8 +304,8 @@ class Journal:
 
     def arms(self) -> list[tuple[str, list[str]]]:
         """Label and quantities of each arm."""
-        rows = self._db.execute("SELECT label, quantities FROM arms ORDER BY arm")
-        return [(label, json.loads(names)) for label, names in rows]
+        (arms,) = self._db.execute("SELECT arms FROM run").fetchone()
+        return [(label, names) for label, names in json.loads(arms)]
 
     def fits(self, arm: int, simulations: int, size: int = 500) -> Iterator[list[FitRecord]]:
         """An arm's first simulations in order, in pieces that fit in memory."""
@@ -240,7 +323,7 @@ class Journal:
         np.savez_compressed(buffer, **arrays)  # ty: ignore[invalid-argument-type]
         with self._transaction():
             row = (arm, data, buffer.getvalue())
-            self._db.execute("INSERT OR REPLACE INTO draws VALUES (?, ?, ?)", row)
+            self._db.execute(_insert("draws", "INSERT OR REPLACE"), row)
 
     def draws_kept(self, arm: int) -> set[str]:
         """Data sets of an arm whose draws were kept."""

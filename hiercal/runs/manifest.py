@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
+import itertools
 import os
 import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hiercal.runs import arms
 from hiercal.runs.identity import COMPANIONS, version_of
 from hiercal.runs.run import Run
+from hiercal.runs.seals import REPAIR, Damaged, hash_of, sealed, unsealed
 from hiercal.runs.user_files import given_files
 
+if TYPE_CHECKING:
+    from hiercal.runs.journal import Journal
+
+TABLES = {".csv", ".parquet", ".npz"}
+"""Suffixes of files whose hash the manifest keeps."""
 JOURNAL, MANIFEST = "journal.sqlite", "manifest.json"
+RECORD_FILES = ("records.parquet", "fits.parquet", "group_ranks.parquet", "draws.npz")
 RUN_FILES = (
     MANIFEST,
-    "records.parquet",
-    "fits.parquet",
-    "group_ranks.parquet",
-    "draws.npz",
+    *RECORD_FILES,
     *(
         f"{name}.csv"
         for name in (
@@ -55,6 +59,7 @@ LONGEST_NAME = 100
 def write_manifest(
     folder: Path,
     run: Run,
+    journal: Journal,
     *,
     complete: bool,
     given: str | os.PathLike[str] | None = None,
@@ -62,11 +67,14 @@ def write_manifest(
 ) -> list[str]:
     """Write ``manifest.json``; return what changed of machine and packages since the run began.
 
-    `unseen` says what its ranks cannot show.
+    The journal keeps a copy, by which a lost one is made again. `unseen` says what its ranks cannot
+    show.
     """
     path = folder / MANIFEST
     current = versions()
-    kept: dict[str, Any] = {"earlier_versions": [], "given": {}, "made_of": {}, "files": []}
+    kept: dict[str, Any] = {
+        **{"earlier_versions": [], "given": {}, "made_of": {}, "files": [], "hashes": {}}
+    }
     if path.exists():
         stored = read_manifest(folder)
         kept |= {key: stored[key] for key in kept if key in stored}
@@ -81,6 +89,7 @@ def write_manifest(
         "simulations": run.simulations,
         "complete": complete,
         "arms": arms.table(run),
+        "ranked": journal.arms(),
         "notes": [f"{story.name}: {note}." for story in run.stories for note in story.notes],
         "unseen": list(unseen),
         "run": run.describe(),
@@ -91,12 +100,37 @@ def write_manifest(
         or kept["given"],
         **({"labels": labels(run)} if run.keep_draws else {}),
     }
-    replace(path, json.dumps(manifest, indent=2) + "\n")
+    write_sealed(path, manifest)
+    journal.keep_manifest(path.read_text())
     return [
         f"{name} {began.get(name, 'absent')} -> {current.get(name, 'absent')}"
         for name in dict.fromkeys([*began, *current])
         if began.get(name) != current.get(name)
     ]
+
+
+def restored(folder: Path, journal: Journal) -> str:
+    """Make a manifest that is lost or damaged again as the journal has it; say what was wrong."""
+    path, copy = folder / MANIFEST, journal.manifest()
+    try:
+        if path.exists():
+            read_manifest(folder)
+            return ""
+        if copy is None:
+            return ""
+        wrong = f"{path} was lost"
+    except Damaged:
+        wrong = f"{path} was damaged"
+        os.replace(path, unused(path))
+    if copy is not None:
+        replace(path, copy)
+    return wrong
+
+
+def unused(path: Path) -> Path:
+    """A name beside a damaged file that is not in use, to keep it under."""
+    names = (path.with_name(f"{path.name}.damaged{i or ''}") for i in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def labels(run: Run) -> dict[str, dict[str, list[str]]]:
@@ -121,7 +155,26 @@ def made_of(folder: Path, files: Sequence[str] = (), **simulations: int | None) 
     manifest = read_manifest(folder)
     manifest["made_of"] = manifest.get("made_of", {}) | simulations
     manifest["files"] = sorted({*manifest.get("files", []), *files})
-    replace(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    hashed = [*files, *(RECORD_FILES if simulations.get("records") is not None else ())]
+    manifest["hashes"] = manifest.get("hashes", {}) | hashes(folder, hashed)
+    write_sealed(folder / MANIFEST, manifest)
+
+
+def hashes(folder: Path, files: Sequence[str]) -> dict[str, str]:
+    """Hash of each table among files of a folder."""
+    tables = sorted({name for name in files if Path(name).suffix in TABLES})
+    return {name: hash_of(folder / name) for name in tables if (folder / name).is_file()}
+
+
+def check_tables(folder: Path, manifest: Mapping[str, Any], *names: str) -> None:
+    """Raise a JournalError if tables of a folder, by default all, are not what was written."""
+    known = manifest.get("hashes", {})
+    for name in names or known:
+        if name in known and (path := folder / name).is_file() and hash_of(path) != known[name]:
+            raise Damaged(
+                f"{path} is damaged, or was changed: it is not what was written. "
+                f"{REPAIR.format(folder=folder)}"
+            )
 
 
 def given_file(path: str | os.PathLike[str] | None) -> dict[str, str]:
@@ -137,7 +190,10 @@ def remove_run(folder: Path) -> None:
 
 
 def _written(folder: Path) -> list[str]:
-    return read_manifest(folder).get("files", []) if (folder / MANIFEST).exists() else []
+    try:
+        return read_manifest(folder).get("files", []) if begun(folder) else []
+    except Damaged:
+        return []
 
 
 def remove(folder: Path, files: Sequence[str]) -> None:
@@ -154,14 +210,27 @@ def remove(folder: Path, files: Sequence[str]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a run's folder; a FileNotFoundError that says so if there is none."""
-    path = folder / "manifest.json"
+    """The manifest of a run's folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    Damaged
+        If it is not what was written.
+    """
+    path = folder / MANIFEST
     if not path.exists():
+        if (folder / JOURNAL).exists():
+            raise FileNotFoundError(f"{path} is lost. {REPAIR.format(folder=folder)}")
         raise FileNotFoundError(
             f"{folder} holds no manifest.json, so it is not the folder of a run; "
             "give the folder that hiercal run wrote, such as results/eight_schools"
         )
-    return json.loads(path.read_text())
+    try:
+        return unsealed(path.read_bytes(), path)
+    except Damaged as error:
+        raise Damaged(f"{error}. {REPAIR.format(folder=folder)}") from None
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -195,8 +264,16 @@ def file_name(label: str) -> str:
 def replace(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     part = path.with_name(f"{path.name}.part")
-    part.write_text(text)
-    os.replace(part, path)
+    try:
+        part.write_text(text)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data as a JSON file with a seal, whole or not at all."""
+    replace(path, sealed(content))
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ import numpy as np
 
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.fit import read_only, why
+from hiercal.runs.folder import check_place
+from hiercal.runs.full_disk import storing
 from hiercal.runs.identity import of_quantities
 from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import (
@@ -25,8 +26,8 @@ from hiercal.runs.manifest import (
     file_name,
     read_manifest,
     remove_run,
-    replace,
     versions,
+    write_sealed,
 )
 from hiercal.runs.parquet import write_records
 from hiercal.runs.quantities import (
@@ -75,15 +76,16 @@ def answered(
     out = folder / file_name(f"requantified-{name}") if out is None else out
     if begun(out) and ASKED_OF not in read_manifest(out):
         raise ValueError(f"{out} is the folder of a run; give another --out")
-    with Journal(folder / JOURNAL) as journal:
+    check_place(out)
+    with storing(out), Journal(folder / JOURNAL) as journal:
         answers = _Answers(result, journal, wanted, multiplied)
         out.mkdir(parents=True, exist_ok=True)
         remove_run(out)
         manifest = _manifest(result, name, wanted, multiplied) | {"arms": answers.rows}
-        replace(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        write_sealed(out / MANIFEST, manifest)
         write_records(out, answers, result.n_simulations)
     finished = manifest | {"complete": True, "made_of": {"records": result.n_simulations}}
-    replace(out / MANIFEST, json.dumps(finished, indent=2) + "\n")
+    write_sealed(out / MANIFEST, finished)
     return result, Result(out)
 
 

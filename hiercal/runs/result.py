@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiercal.runs.manifest import read_run
+from hiercal.runs.manifest import check_tables, read_manifest, read_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,11 @@ class Result:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self.manifest: dict[str, Any] = read_run(self.folder)
+        self._checked: set[str] = set()
+
+    def check(self) -> None:
+        """Raise a JournalError if any of its tables is not what was written."""
+        check_tables(self.folder, self.manifest)
 
     def __repr__(self) -> str:
         state = "complete" if self.manifest["complete"] else "incomplete"
@@ -101,6 +106,7 @@ class Result:
         path = self.folder / DRAWS
         if not path.exists():
             return {}
+        check_tables(self.folder, self.manifest, DRAWS)
         kept: dict[tuple[str, str], dict[str, np.ndarray]] = {}
         with np.load(path) as arrays:
             for key, values in arrays.items():
@@ -116,4 +122,7 @@ class Result:
             raise FileNotFoundError(
                 f"{path} is not there; the run has not ended: run the same command again to go on"
             )
+        if name not in self._checked:
+            check_tables(self.folder, read_manifest(self.folder), name)
+            self._checked.add(name)
         return pd.read_parquet(path, columns=columns)

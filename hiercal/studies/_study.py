@@ -17,19 +17,30 @@ from hiercal.fitters._fitter import check_seed
 from hiercal.runs import identity
 from hiercal.runs.engine import fitted
 from hiercal.runs.executors import Where
+from hiercal.runs.folder import check_folder
 from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import (
     JOURNAL,
     MANIFEST,
+    check_tables,
     commit,
     given_file,
+    hashes,
     read_manifest,
     remove,
     remove_run,
     replace,
     versions,
+    write_sealed,
 )
-from hiercal.runs.measurements import MEASUREMENTS, Measurement, Measurements, Rows, joined
+from hiercal.runs.measurements import (
+    MEASUREMENTS,
+    Measurement,
+    Measurements,
+    Rows,
+    joined,
+    number_kept,
+)
 from hiercal.runs.run import Run
 from hiercal.runs.user_files import given_files
 from hiercal.studies._claims import Claim, judge
@@ -45,6 +56,7 @@ Say = Callable[[str], None]
 
 CLAIMS = "claims"
 RUNS = "runs"
+HASHES = "hashes"
 SHOWN = 6
 """Changes that are listed."""
 
@@ -193,6 +205,7 @@ def run(
 
     runs = study.runs()
     manifest_path = folder / MANIFEST
+    check_folder(folder, of_study=study.name)
     if fresh:
         _remove(folder)
     elif finished(study, folder) and _is_used(study, folder, say):
@@ -201,6 +214,10 @@ def run(
             # rules cost nothing to apply, and an old verdict must not stand under a new one
             evidence = {name: table for name, table in tables.items() if name != CLAIMS}
             tables[CLAIMS] = _judged(study, evidence, folder)
+            manifest = read_manifest(folder)
+            if HASHES in manifest:
+                manifest[HASHES] |= hashes(folder, [f"{CLAIMS}.csv"])
+                write_sealed(manifest_path, manifest)
         return tables
     else:
         for name, each in runs.items():
@@ -222,8 +239,9 @@ def run(
             "commit": commit(),
             **identity.of_class(type(study)),
             "files": sorted({*files, *_files(folder)}),
+            HASHES: hashes(folder, files),
         }
-        replace(manifest_path, json.dumps(manifest, indent=2) + "\n")
+        write_sealed(manifest_path, manifest)
 
     results = {}
     for name, each in runs.items():
@@ -319,12 +337,22 @@ def _remove(folder: Path) -> None:
     (folder / MEASUREMENTS).unlink(missing_ok=True)
     paths = sorted(folder.glob(f"{RUNS}/*/{JOURNAL}"))
     with ExitStack() as stack:
-        journals = [stack.enter_context(Journal(path)) for path in paths]  # none is in use
+        # none is in use
+        journals = [stack.enter_context(Journal(path, verify=False)) for path in paths]
         for path, journal in zip(paths, journals, strict=True):
             journal.clear()
             remove_run(path.parent)
     remove(folder, [path.relative_to(folder).as_posix() for path in paths])
     remove(folder, [*_files(folder), MANIFEST])
+
+
+def _number_kept(folder: Path) -> int:
+    """Fits and measurements that an unfinished study has left."""
+    kept = number_kept(folder / MEASUREMENTS)
+    for path in folder.glob(f"{RUNS}/*/{JOURNAL}"):
+        with Journal(path) as journal:
+            kept += journal.count()
+    return kept
 
 
 def _files(folder: Path) -> list[str]:
@@ -343,11 +371,14 @@ def _earlier(study: Study, path: Path) -> float:
     """Seconds spent on the same study before; a ValueError on another, unfinished one."""
     if not path.exists():
         return 0.0
-    manifest = json.loads(path.read_text())
+    manifest = read_manifest(path.parent)
     earlier = manifest.get("study"), manifest.get("options")
     if earlier == (study.name, study.options()):
         return float(manifest["seconds"])
     if manifest.get("complete", True):
+        return 0.0
+    if not _number_kept(path.parent):
+        _remove(path.parent)
         return 0.0
     raise ValueError(
         f"{path.parent} holds an unfinished run of {earlier[0]} with options {earlier[1]}; give "
@@ -365,9 +396,7 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
     """
     path = folder / MANIFEST
     # that of a run has no such key, or in earlier layouts no name under it
-    if not path.exists() or not isinstance(
-        (manifest := json.loads(path.read_text())).get("study"), str
-    ):
+    if not path.exists() or not isinstance((manifest := read_manifest(folder)).get("study"), str):
         return None
     if not manifest["complete"]:
         raise FileNotFoundError(
@@ -379,6 +408,7 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame] | None:
 def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
+    check_tables(folder, read_manifest(folder))
     listed = [folder / name for name in _files(folder) if name.endswith(".csv")]
     return {
         path.stem: _read_claims(path) if path.stem == CLAIMS else pd.read_csv(path)

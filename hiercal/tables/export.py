@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hiercal.plots import save
 from hiercal.runs.engine import fitted
 from hiercal.runs.executors import Where
+from hiercal.runs.full_disk import trouble
 from hiercal.runs.manifest import made_of
 from hiercal.runs.requantified import answered
 from hiercal.runs.result import Result
@@ -193,6 +194,8 @@ def export(result: Result, makers: Makers | None = None) -> list[str]:
         try:
             make()
         except Exception as error:
+            if trouble(error):
+                raise
             # the fits have cost hours: what one table or figure raises costs no other
             missing[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
 

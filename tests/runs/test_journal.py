@@ -81,8 +81,8 @@ def test_the_layout_is_that_of_the_record(tmp_path):
     with sqlite3.connect(path) as database:
         columns = database.execute("PRAGMA table_info(fits)").fetchall()
     fields = dataclasses.fields(FitRecord)
-    assert [name for _, name, *_ in columns] == ["arm", *(field.name for field in fields)]
-    numbers = [name for _, name, kind, *_ in columns[1:] if kind != "BLOB"]
+    assert [name for _, name, *_ in columns] == ["arm", *(field.name for field in fields), "seal"]
+    numbers = [name for _, name, kind, *_ in columns[1:-1] if kind != "BLOB"]
     assert numbers == list(FitRecord.scalars())
     assert all(FitRecord.scalars().values()), "each says what it means"
 
@@ -109,8 +109,17 @@ def test_a_batch_is_kept_whole_or_not_at_all(tmp_path):
 def test_another_run_is_refused_with_what_differs(tmp_path):
     with Journal(tmp_path / "journal.sqlite") as journal:
         journal.claim(*RUN)
+        journal.add(0, [record(1, error="fit: broke")])
         with pytest.raises(JournalError, match="seed: 1 there, 2 now"):
             journal.claim("other", {"seed": 2, "stories": [{"name": "s"}]}, RUN[2])
+
+
+def test_a_journal_without_a_fit_is_claimed_by_another_run(tmp_path):
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.claim(*RUN)
+        other = [("t/a", ["z"])]
+        assert journal.claim("other", {"seed": 2, "stories": [{"name": "t"}]}, other) == 0
+        assert journal.arms() == other
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

@@ -13,6 +13,7 @@ import hiercal
 from hiercal import Result, Run, fitter, story
 from hiercal.cli import main
 from hiercal.runs.journal import Journal
+from hiercal.runs.manifest import write_sealed
 from hiercal.runs.thinned_draws import from_bytes, to_bytes
 from tests.running import run
 
@@ -247,10 +248,10 @@ def test_a_run_without_draws_or_unfinished_is_refused(folder, tmp_path, mock_run
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()
     manifest = json.loads((folder / "run" / "manifest.json").read_text())
-    (unfinished / "manifest.json").write_text(json.dumps(manifest | {"complete": False}))
+    write_sealed(unfinished / "manifest.json", manifest | {"complete": False})
     with pytest.raises(ValueError, match="the run has not ended; run the same command again"):
         hiercal.requantify(unfinished, {"total": total})
-    (unfinished / "manifest.json").write_text(json.dumps(manifest))
+    write_sealed(unfinished / "manifest.json", manifest)
     with pytest.raises(FileNotFoundError, match=r"journal\.sqlite, which holds the draws"):
         hiercal.requantify(unfinished, {"total": total})
 
