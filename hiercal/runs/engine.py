@@ -10,7 +10,7 @@ from pathlib import Path
 from hiercal.errors import RunError, WorkerDied
 from hiercal.runs.batches import Outcome, Plan
 from hiercal.runs.columns import FitRecord
-from hiercal.runs.executors import Here, OnDask, Where
+from hiercal.runs.executors import Where
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.journal import Journal
 from hiercal.runs.kept_draws import NO_DRAWS, draws_kept, funnel_draws
@@ -23,6 +23,7 @@ from hiercal.runs.manifest import (
     write_manifest,
 )
 from hiercal.runs.parquet import write_records
+from hiercal.runs.pools import Executor
 from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import ranked, unseen
 from hiercal.runs.result import Result
@@ -152,10 +153,10 @@ def opened(
         yield journal
 
 
-def outcomes(run: Run, plan: Plan, executor: Here | OnDask) -> Iterator[Outcome]:
+def outcomes(run: Run, plan: Plan, executor: Executor) -> Iterator[Outcome]:
     """Fit what is planned of each arm, batch by batch, until it is done or the caller stops.
 
-    An arm whose fitter cannot be prepared has one outcome, with the error.
+    An arm whose fitter cannot be prepared, or that is given up, has an outcome with the error.
     """
     for outcome in executor.run(run.arms, run.recording, plan):
         if outcome.error is None:
