@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from hiercal.errors import JournalError
+from hiercal.errors import JournalError, TimeLimit
 from hiercal.runs.columns import NAMES, SCHEMA, FitRecord
 from hiercal.runs.identity import changed
 from hiercal.runs.thinned_draws import Kept, from_bytes
@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS thinned (
 )
 """
 """Tables of a run with ``keep_draws``: truths and data once a story, draws once a fit."""
+_TIMED_OUT = f"error LIKE '%: {TimeLimit.__name__}: %'"
+"""Which fits ran into a time limit; the stage is before it, and `seconds` is the limit."""
 
 
 class Journal:
@@ -167,11 +169,18 @@ class Journal:
     def add(
         self, arm: int, records: Sequence[FitRecord], story: str = "", kept: Sequence[Kept] = ()
     ) -> None:
-        """Keep a batch, all of it or nothing; fits that are there already stay as they are."""
+        """Keep a batch, all of it or nothing; fits that are there already stay as they are.
+
+        Only one that ran into a time limit is replaced.
+        """
         marks = ", ".join("?" * (1 + len(NAMES)))
         with self._transaction():
             if kept:
                 self._keep(arm, story, kept)
+            self._db.executemany(
+                f"DELETE FROM fits WHERE arm = ? AND simulation = ? AND {_TIMED_OUT}",
+                [(arm, record.simulation) for record in records],
+            )
             self._db.executemany(
                 f"INSERT OR IGNORE INTO fits VALUES ({marks})",
                 [(arm, *record.row()) for record in records],
@@ -209,6 +218,15 @@ class Journal:
     def done(self, arm: int) -> set[int]:
         """Simulations of an arm that are in the journal."""
         rows = self._db.execute("SELECT simulation FROM fits WHERE arm = ?", (arm,))
+        return {simulation for (simulation,) in rows}
+
+    def timed_out(self, arm: int, simulations: int, seconds: float) -> set[int]:
+        """Of an arm's first simulations, those that ran into a time limit below `seconds`."""
+        rows = self._db.execute(
+            f"SELECT simulation FROM fits WHERE arm = ? AND simulation < ? AND {_TIMED_OUT} "
+            "AND seconds < ?",
+            (arm, simulations, seconds),
+        )
         return {simulation for (simulation,) in rows}
 
     def tally(self, arm: int, simulations: int) -> tuple[int, int, int]:

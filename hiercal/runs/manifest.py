@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def write_manifest(
     path = folder / MANIFEST
     current = versions()
     kept: dict[str, Any] = {"earlier_versions": [], "given": {}, "made_of": {}, "files": []}
+    kept |= {"fit_seconds": {}}
     if path.exists():
         stored = read_manifest(folder)
         kept |= {key: stored[key] for key in kept if key in stored}
@@ -121,6 +123,15 @@ def made_of(folder: Path, files: Sequence[str] = (), **simulations: int | None) 
     manifest = read_manifest(folder)
     manifest["made_of"] = manifest.get("made_of", {}) | simulations
     manifest["files"] = sorted({*manifest.get("files", []), *files})
+    replace(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def noted_limits(folder: Path, limits: Mapping[str, float]) -> None:
+    """Note the time limit of each arm's fits in seconds, 0 for none; it is no part of the run."""
+    manifest = read_manifest(folder)
+    manifest["fit_seconds"] = {
+        arm: round(seconds, 1) if seconds < math.inf else 0 for arm, seconds in limits.items()
+    }
     replace(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 

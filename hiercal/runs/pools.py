@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hiercal.errors import PreparationError, RunError, WorkerDied
 from hiercal.runs.batches import Batch, Outcome, Plan
+from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.limits import TimeLimits, parsed_bytes, share_of_memory
 from hiercal.runs.progress import Waiting, duration
 from hiercal.runs.record import failure
@@ -150,6 +151,7 @@ class Watching(Executor):
     def _wait(self, futures: Mapping[Any, str]) -> list[Any]:
         """The futures that have finished, at least one; each is given with what it is for."""
         while not (done := self._done(list(futures))):
+            stop_if_asked()
             self._waiting.tick(lambda: self._waited_for(list(futures.values())))
         self._waiting.over()
         return done
