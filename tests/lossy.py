@@ -15,9 +15,9 @@ from mocks import Known
 class Lossy(Known):
     """Where ``u`` of the data is above ``1 - share``, a fit is lost by its ``fault``.
 
-    ``sleeps`` for ever; ``holds`` Python's lock for ever in compiled code; ``eats`` memory;
-    ``dies`` by a signal, as of the system; ``exits``. With ``once``, a path, only where no such
-    file is there, which it makes.
+    ``sleeps`` for ever; ``holds`` Python's lock for ever in compiled code; ``eats`` 960 MB;
+    ``dies`` by a signal, as of the system; ``exits``; ``compiles`` exits before the first fit. With
+    ``once``, a path, only where no such file is there, which it makes.
     """
 
     fault: str = "sleeps"
@@ -46,10 +46,9 @@ class Lossy(Known):
         re.match(r"(a+)+$", "a" * 64 + "b")
 
     def _eats(self):
-        held = []
-        while True:
-            held.append(np.ones(2_000_000))
-            time.sleep(0.01)
+        held = [np.ones(20_000_000) for _ in range(6)]
+        while held:
+            time.sleep(1)
 
     def _dies(self):
         os.kill(os.getpid(), signal.SIGKILL)
