@@ -44,7 +44,7 @@ class Workers(threading.Thread):
         while not self.over.wait(0.05):
             for child in psutil.Process().children(recursive=True):
                 try:
-                    if "spawn_main" in " ".join(child.cmdline()):
+                    if "serve(" in " ".join(child.cmdline()):
                         self.peak = max(self.peak, peak(child.pid))
                 except (psutil.Error, OSError, StopIteration):
                     continue  # it has ended

@@ -35,6 +35,14 @@ class WorkerDied(Exception):
     """A fit ended the process it ran in, each time it was tried."""
 
 
+class TimeLimit(WorkerDied):
+    """A fit was not back within its time limit, and the process it ran in was ended."""
+
+
+class MemoryLimit(WorkerDied):
+    """A fit held more memory than a worker may, and the process it ran in was ended."""
+
+
 class NotMeasured(KeyError):
     """The tables lack what a claim is about, as with options that leave it out."""
 

@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from hiercal.cli import models
-from hiercal.cli._exit import FRESH, WORKERS, Commands, fail, interrupted
+from hiercal.cli._exit import (
+    FRESH,
+    WORKERS,
+    Commands,
+    fail,
+    interrupted,
+    interruptible,
+    where_options,
+)
 from hiercal.cli.check import check as check_command
 from hiercal.cli.mutants import mutants
 from hiercal.cli.repair import repair
@@ -126,6 +134,8 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
 )
 @click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
 @click.option("--fresh", is_flag=True, help=FRESH)
+@where_options
+@interruptible
 def run(
     config: Path,
     simulations: int | None,
@@ -139,6 +149,8 @@ def run(
     around: str | None,
     quick: bool,
     fresh: bool,
+    fit_seconds: float | None,
+    worker_memory: str | None,
 ) -> None:
     """Run what CONFIG says; the same command goes on with an interrupted run.
 
@@ -159,9 +171,8 @@ def run(
     from hiercal.config import read
     from hiercal.console.claims import show_tables
     from hiercal.console.result import show_result
-    from hiercal.errors import ConfigError, JournalError, RunError, UnknownName
+    from hiercal.errors import JournalError, RunError, UnknownName
     from hiercal.runs.executors import Where
-    from hiercal.runs.interrupts import listen
     from hiercal.studies import Study
     from hiercal.studies._study import run as run_study
     from hiercal.tables.export import run as run_run
@@ -173,13 +184,12 @@ def run(
     changes = {"simulations": simulations, "seed": seed, "around": True if around == "" else around}
     try:
         wanted = read(config, quick=quick, **changes)
-    except ConfigError as error:
+        where = Where(workers, scheduler, scheduler_file, fit_seconds, worker_memory)
+    except ValueError as error:
         fail(str(error), 2)
     name = config.stem if isinstance(wanted, Study) and config.suffix == ".toml" else wanted.name
     folder = out or Path("results") / (f"{name}-quick" if quick else name)
-    listen()
     try:
-        where = Where(workers, scheduler, scheduler_file)
         if isinstance(wanted, Study):
             tables = run_study(
                 wanted, folder, where=where, fresh=fresh, given=config, say=click.echo

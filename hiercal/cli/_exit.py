@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sqlite3
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,11 +22,27 @@ FRESH = "Start over: remove what an earlier run wrote in the folder, and nothing
 """Help of an option that several commands have."""
 WORKERS = click.IntRange(0, 1000)
 """Processes of one machine."""
+NOTHING_YET = "interrupted before anything was fitted. The same command starts again."
+"""What is said where there was nothing to keep."""
+
+
+def where_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of a command that say how long and how large its fits may be."""
+    for option in (
+        click.option("--worker-memory", metavar="SIZE", help="Memory that a worker process may "
+                     "hold, as 4GB; 0 for any. By default an equal share of the machine's."),
+        click.option("--fit-seconds", type=click.FloatRange(0), metavar="SECONDS", help="A fit "
+                     "that takes longer is ended and recorded as failed; 0 for no limit. By "
+                     "default 5 minutes, or 200 times the slowest fit so far."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def fail(message: str, code: int) -> NoReturn:
     """Say why on standard error, and exit."""
-    click.echo(f"hiercal: {message}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        click.echo(f"hiercal: {message}", err=True)
     sys.exit(code)
 
 
@@ -53,6 +72,21 @@ class Commands(click.Group):
             raise
 
 
+def interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that ends in one line when it is interrupted, from its first import on."""
+    from hiercal.runs.interrupts import listen
+
+    @functools.wraps(command)
+    def interrupted_cleanly(**options: Any) -> None:
+        listen()
+        try:
+            command(**options)
+        except KeyboardInterrupt:
+            fail(NOTHING_YET, 130)
+
+    return interrupted_cleanly
+
+
 def interrupted(wanted: Run | Study, folder: Path) -> str:
     """What is kept of a run or study that was interrupted."""
     from hiercal.errors import JournalError
@@ -62,10 +96,16 @@ def interrupted(wanted: Run | Study, folder: Path) -> str:
     every = f"interrupted; every fit so far is in {folder}. The same command goes on from there."
     if isinstance(wanted, Study):
         return every
+    if not (path := folder / "journal.sqlite").exists():
+        return NOTHING_YET
     try:
-        with Journal(folder / "journal.sqlite") as journal:
+        with Journal(path) as journal:
+            if not journal.check(wanted.digest, wanted.describe()):
+                return NOTHING_YET
             kept = sum(journal.tally(i, wanted.simulations)[0] for i in range(len(wanted.arms)))
-    except (JournalError, OSError, sqlite3.Error):  # interrupted before it was opened, or full
+    except JournalError:
+        return NOTHING_YET  # the folder is another run's, which this one has not touched
+    except (OSError, sqlite3.Error):  # the disk is full
         return every
     total = wanted.simulations * len(wanted.arms)
     return (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hiercal.cli._exit import FRESH, WORKERS, fail, interrupted
+from hiercal.cli._exit import FRESH, WORKERS, fail, interrupted, interruptible, where_options
 from hiercal.cli.kernel import check_kernel
 
 MAX_SIMULATIONS = 1000
@@ -50,6 +50,8 @@ MAX_SIMULATIONS = 1000
               "of.")  # fmt: skip
 @click.option("--max-gradients", type=click.IntRange(1), default=100_000, show_default=True,
               help="Gradients after which a kernel's check ends without evidence.")  # fmt: skip
+@where_options
+@interruptible
 def check(
     target: str,
     fitters: tuple[str, ...],
@@ -65,6 +67,8 @@ def check(
     options: tuple[str, ...],
     reversible: bool,
     max_gradients: int,
+    fit_seconds: float | None,
+    worker_memory: str | None,
 ) -> None:
     """Fit TARGET until the evidence decides against an arm, or --max-simulations are done.
 
@@ -84,10 +88,10 @@ def check(
     from hiercal.deciding import decide, target_run
     from hiercal.errors import JournalError, RunError
     from hiercal.runs.executors import Where
-    from hiercal.runs.interrupts import listen
 
     if kernel:
-        if fitters or len(models) > 1 or out or fresh or workers is not None or no_exact:
+        of_fits = (fitters, out, fresh, workers is not None, no_exact, fit_seconds, worker_memory)
+        if len(models) > 1 or any(of_fits):
             fail(
                 "--kernel goes with --model, --alpha, --seed, --max-simulations, --max-gradients, "
                 "--option and --reversible alone",
@@ -115,12 +119,12 @@ def check(
             seed=seed,
             exact=not no_exact,
         )
+        where = Where(workers, fit_seconds=fit_seconds, worker_memory=worker_memory)
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         fail(str(error), 2)
     folder = out or Path("results") / f"check-{run.name}"
-    listen()
     try:
-        found = decide(run, folder, alpha=alpha, where=Where(workers), fresh=fresh)
+        found = decide(run, folder, alpha=alpha, where=where, fresh=fresh)
     except JournalError as error:
         fail(str(error), 2)
     except (RunError, ValueError) as error:

@@ -19,6 +19,7 @@ from hiercal.exact.grid import (
     line,
     positive_axis,
     real,
+    rounds,
 )
 from hiercal.exact.mixed_model import Scale
 
@@ -344,16 +345,15 @@ class CountModel(GridPosterior):
         density = np.exp(log_density - peak[..., None])
         cumulative = np.cumsum(density, axis=-1)
         z = np.zeros(first.shape)
-        waiting, bound = np.ones(first.shape, bool), 1.0
-        while waiting.any():
+        waiting, bound, more = np.ones(first.shape, bool), 1.0, rounds()
+        while waiting.any() and next(more):
             u = rng.uniform(size=first.shape) * cumulative[..., -1]
             node = (cumulative < u[..., None]).sum(axis=-1)
             at = node + rng.uniform(size=first.shape) - rng.uniform(size=first.shape)
             at = np.clip(at, 0, NODES - 1)
-            proposed = interpolated(density, at)
             candidate = first + step * at
             exact = self._log_conditional(candidate, centre, scale, groups) - peak
-            ratio = np.exp(exact) / np.maximum(proposed, 1e-300)
+            ratio = np.exp(exact) / np.maximum(interpolated(density, at), 1e-300)
             bound = max(bound, float(ratio[waiting].max()))
             accepted = waiting & (rng.uniform(size=first.shape) * bound < ratio)
             z = np.where(accepted, candidate, z)

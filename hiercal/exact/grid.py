@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +24,8 @@ from hiercal.exact.posterior import Posterior
 LOG_NEGLIGIBLE = -32.0
 NEGLIGIBLE = 1e-14
 ZOOMS = 25
+MOST_ROUNDS = 200
+"""Rounds of proposals; where the grid resolves the density, fewer than 20 give all draws."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,8 @@ class Grid:
             coordinates = [np.linspace(low, high, scan) for low, high in box]
             log_density = self._log_density(_tensor(coordinates)).reshape([scan] * len(box))
             held = log_density > log_density.max() + LOG_NEGLIGIBLE
+            if not held.any():
+                raise _too_sharp(f"its log density is {log_density.max():.3g} where it was sought")
             settled, before, box = True, box, []
             for i, u in enumerate(coordinates):
                 inside = np.flatnonzero(held.any(axis=tuple(j for j in range(held.ndim) if j != i)))
@@ -231,8 +235,8 @@ class Grid:
         if not self.axes:
             return {}
         accepted: list[np.ndarray] = []
-        missing, bound = n, 0.0
-        while missing > 0:
+        missing, bound, more = n, 0.0, rounds()
+        while missing > 0 and next(more):
             size = 2 * missing + 50
             node = rng.choice(len(self.weights), size, p=self.weights)
             shift = rng.uniform(size=(size, len(self.axes))) - rng.uniform(
@@ -337,6 +341,19 @@ class GridPosterior(Posterior):
 
     def draws(self, n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return self.complete(self.grid.draws(n, rng), n, rng)
+
+
+def rounds() -> Iterator[int]:
+    """Numbers of rounds of proposals; after the last an ArithmeticError, as they would not end."""
+    yield from range(1, MOST_ROUNDS + 1)
+    raise _too_sharp(f"{MOST_ROUNDS} rounds of proposals do not give all draws")
+
+
+def _too_sharp(found: str) -> ArithmeticError:
+    return ArithmeticError(
+        f"the exact posterior is too sharp for its grid: {found}; give counts or exposures that "
+        "are smaller, or closer to each other"
+    )
 
 
 def _tensor(coordinates: Sequence[np.ndarray]) -> np.ndarray:

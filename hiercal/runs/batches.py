@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hiercal.fitters import Fit
@@ -15,6 +15,7 @@ from hiercal.runs.fit import fit, prepared, sampler_seed
 from hiercal.runs.record import drawn, record
 from hiercal.runs.run import Arm, Recording
 from hiercal.runs.thinned_draws import Kept, kept
+from hiercal.simulators import Simulation
 
 BATCH_SECONDS = 1.0
 FIRST_BATCH, LARGEST_BATCH = 4, 1000
@@ -22,6 +23,10 @@ AT_ONCE = 16
 """Fits made one after another before they are summarised: either code runs faster when warm."""
 BYTES_AT_ONCE = 64 * 2**20
 """Draws held at once, unless a single fit has more."""
+STAGES = ("compile", "simulate", "fit", "summary", "work")
+"""What a process may be at; the last is whatever is no fit."""
+Begin = Callable[..., None]
+"""Is told each stage as it begins, and of which simulation: ``begin("fit", 3)``."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,13 @@ class Plan:
                 return Batch(arm, tuple(ids.popleft() for _ in range(size)))
         return None
 
+    def put_back(self, arm: int, simulations: Sequence[int]) -> None:
+        """Plan simulations of an arm again, before its others."""
+        self._missing[arm].extendleft(reversed(simulations))
+
     def observe(self, outcome: Outcome) -> None:
         """Learn how long a fit of the arm takes."""
-        if outcome.records:
+        if outcome.records and outcome.seconds:
             new = max(outcome.seconds / len(outcome.records), 1e-6)
             old = self._seconds_per_fit.get(outcome.batch.arm, new)
             self._seconds_per_fit[outcome.batch.arm] = (old + new) / 2
@@ -84,19 +93,24 @@ class Plan:
         self._missing[arm].clear()
 
 
+def unwatched(stage: str, simulation: int = -1) -> None:
+    """Tell nobody."""
+
+
 def fit_batch(
-    arm: Arm, recording: Recording, simulations: Sequence[int]
+    arm: Arm, recording: Recording, simulations: Sequence[int], *, begin: Begin = unwatched
 ) -> tuple[list[FitRecord], float, list[Kept]]:
     """Fit a batch of simulations; return records, the seconds that they took, and what is kept.
 
     A fit that raises is recorded as failed. Compilation is not counted in the time.
     """
+    begin("compile")
     prepared(arm.story, arm.fitter)
     start = time.perf_counter()
     records: list[FitRecord] = []
     draws: list[Kept] = []
     for some in itertools.batched(simulations, _at_once(arm)):
-        recorded, kept_of_some = _fit_some(arm, recording, some)
+        recorded, kept_of_some = _fit_some(arm, recording, some, begin)
         records += recorded
         draws += kept_of_some
     return records, time.perf_counter() - start, draws
@@ -113,19 +127,29 @@ def _at_once(arm: Arm) -> int:
 
 
 def _fit_some(
-    arm: Arm, recording: Recording, simulations: Sequence[int]
+    arm: Arm, recording: Recording, simulations: Sequence[int], begin: Begin
 ) -> tuple[list[FitRecord], list[Kept]]:
     """Records of a few simulations, and what is kept; their draws are gone when it returns."""
     story, fitter, seed = arm.story, arm.fitter, recording.seed
-    each = [drawn(arm, recording, i) for i in simulations]
-    fits = [
-        one
-        if isinstance(one, Fit)
-        else fit(story, fitter, one.data, sampler_seed(seed, story, fitter, i))
-        for i, one in zip(simulations, each, strict=True)
-    ]
+
+    def simulated(i: int) -> Simulation | Fit:
+        begin("simulate", i)
+        return drawn(arm, recording, i)
+
+    def fitted(i: int, one: Simulation | Fit) -> Fit:
+        if isinstance(one, Fit):
+            return one
+        begin("fit", i)
+        return fit(story, fitter, one.data, sampler_seed(seed, story, fitter, i))
+
+    def recorded(i: int, one: Simulation | Fit, of: Fit) -> FitRecord:
+        begin("summary", i)
+        return record(arm, recording, i, one, of)
+
+    each = [simulated(i) for i in simulations]
+    fits = [fitted(i, one) for i, one in zip(simulations, each, strict=True)]
     whole = list(zip(simulations, each, fits, strict=True))
-    records = [record(arm, recording, *of) for of in whole]
+    records = [recorded(*of) for of in whole]
     if not recording.keep_draws:
         return records, []
     every = [kept(*of, recording.max_rank) for of in whole]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hiercal import words
 from hiercal.errors import RunError, WorkerDied
 from hiercal.runs.batches import Outcome, Plan
 from hiercal.runs.columns import FitRecord
-from hiercal.runs.executors import Here, OnDask, Where
+from hiercal.runs.executors import Where
 from hiercal.runs.folder import check_folder
 from hiercal.runs.full_disk import storing
 from hiercal.runs.interrupts import stop_if_asked
@@ -20,12 +22,14 @@ from hiercal.runs.manifest import (
     JOURNAL,
     begun,
     made_of,
+    noted_limits,
     read_manifest,
     remove_run,
     restored,
     write_manifest,
 )
 from hiercal.runs.parquet import write_records
+from hiercal.runs.pools import Executor
 from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import ranked, unseen
 from hiercal.runs.result import Result
@@ -75,7 +79,7 @@ def fitted(
     where = _where(run, where, reports)
     opening = opened(run, folder, reports, fresh=fresh, given=given, unseen=blind)
     with storing(folder), opening as journal:
-        missing = _missing(run, journal)
+        missing = _missing(run, journal, where, reports)
         wanted = _wanted_draws(run, journal)
         if any(missing) or wanted:
             fit_missing(run, journal, folder, Plan(missing), where, reports, wanted_draws=wanted)
@@ -117,11 +121,13 @@ def decided(
     where = _where(run, where, reports)
     opening = opened(run, folder, reports, fresh=fresh, given=given, looks=True)
     with storing(folder), opening as journal:
-        missing = _missing(run, journal)
+        missing = _missing(run, journal, where, reports)
         for arm, simulations in enumerate(missing):
-            each = journal.fits(arm, run.simulations)
-            if any(watch(arm, records) for records in each):
-                simulations.clear()
+            again = set(simulations)
+            for records in journal.fits(arm, run.simulations):
+                if watch(arm, [one for one in records if one.simulation not in again]):
+                    simulations.clear()
+                    break
         if any(missing):
             plan = Plan(missing, in_turn=True)
             fit_missing(run, journal, folder, plan, where, reports, watch=watch)
@@ -167,10 +173,10 @@ def opened(
         yield journal
 
 
-def outcomes(run: Run, plan: Plan, executor: Here | OnDask) -> Iterator[Outcome]:
+def outcomes(run: Run, plan: Plan, executor: Executor) -> Iterator[Outcome]:
     """Fit what is planned of each arm, batch by batch, until it is done or the caller stops.
 
-    An arm whose fitter cannot be prepared has one outcome, with the error.
+    An arm whose fitter cannot be prepared, or that is given up, has an outcome with the error.
     """
     for outcome in executor.run(run.arms, run.recording, plan):
         if outcome.error is None:
@@ -197,9 +203,16 @@ def _where(run: Run, where: Where | None, reports: Progress) -> Where:
     return Where(workers=0)  # the arrays would travel with every batch
 
 
-def _missing(run: Run, journal: Journal) -> list[list[int]]:
-    """Simulations of each arm that are still to be fitted."""
-    return [sorted(set(range(run.simulations)) - journal.done(i)) for i, _ in enumerate(run.arms)]
+def _missing(run: Run, journal: Journal, where: Where, reports: Progress) -> list[list[int]]:
+    """Simulations of each arm that are still to be fitted, or again with more time than before."""
+    missing = [set(range(run.simulations)) - journal.done(i) for i, _ in enumerate(run.arms)]
+    if where.fit_seconds is not None:
+        seconds = where.fit_seconds or math.inf
+        again = [journal.timed_out(i, run.simulations, seconds) for i, _ in enumerate(run.arms)]
+        if n := sum(map(len, again)):
+            reports.note(f"{words.count(n, 'fit')} that ran into a shorter time limit: made again.")
+        missing = [some | more for some, more in zip(missing, again, strict=True)]
+    return [sorted(simulations) for simulations in missing]
 
 
 def _wanted_draws(run: Run, journal: Journal) -> list[tuple[int, str]]:
@@ -223,7 +236,7 @@ def fit_missing(
     wanted_draws: Sequence[tuple[int, str]] = (),
     watch: Callable[[int, Sequence[FitRecord]], bool] = lambda arm, records: False,
 ) -> None:
-    """Fit what is planned into the journal; a RunError at the end for arms not prepared.
+    """Fit what is planned into the journal; a RunError at the end for arms that were left.
 
     An arm is left once `watch`, which is given its records as they come in, returns True.
     """
@@ -232,28 +245,33 @@ def fit_missing(
     with progress, where.executor(progress.note) as executor:
         tallies = [Tally(*journal.tally(i, run.simulations)) for i in range(len(arms))]
         progress.start([arm.label for arm in arms], tallies, run.simulations)
-        for outcome in outcomes(run, plan, executor):
-            i = outcome.batch.arm
-            if outcome.error is not None:
-                broken[i] = outcome.error
-                continue
-            journal.add(i, outcome.records, arms[i].story_label, outcome.kept)
-            stop_if_asked()
-            tallies[i].add(outcome.records)
-            progress.update(i, tallies[i])
-            if watch(i, outcome.records):
-                plan.drop(i)
-        for i, data in wanted_draws:
-            if i in broken:
-                continue
-            try:
-                arrays = executor.call(funnel_draws, arms[i], run.seed, data)
-            except WorkerDied:
-                arrays = NO_DRAWS
-            journal.keep_draws(i, data, arrays)
+        try:
+            for outcome in outcomes(run, plan, executor):
+                i = outcome.batch.arm
+                if outcome.error is not None:
+                    broken[i] = outcome.error
+                    continue
+                journal.add(i, outcome.records, arms[i].story_label, outcome.kept)
+                stop_if_asked()
+                tallies[i].add(outcome.records)
+                progress.update(i, tallies[i])
+                if watch(i, outcome.records):
+                    plan.drop(i)
+            for i, data in wanted_draws:
+                if i in broken:
+                    continue
+                try:
+                    arrays = executor.call(funnel_draws, arms[i], run.seed, data)
+                except WorkerDied as error:
+                    arrays = NO_DRAWS
+                    progress.note(f"{arms[i].label}: no draws of {data} for the figure: {error}")
+                journal.keep_draws(i, data, arrays)
+        finally:
+            limits = {arm.label: executor.limits.of(arm.label) for arm in arms}
+            noted_limits(folder, limits)
     if broken:
         raise RunError(
-            "could not prepare\n  "
+            "some arms could not be fitted\n  "
             + "\n  ".join(broken.values())
             + f"\nAll other fits are in {folder}; put this right and run the same command to go on"
         )

@@ -1,38 +1,32 @@
-"""Where fits are made: in this process, or on the workers of a Dask cluster."""
+"""Where fits are made: in this process, on worker processes, or on those of a Dask cluster."""
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiercal.errors import PreparationError, RunError, WorkerDied
-from hiercal.runs.batches import Batch, Outcome, Plan, fit_batch
-from hiercal.runs.record import failure
+from hiercal.errors import PreparationError, RunError
+from hiercal.runs.batches import Outcome, Plan, fit_batch
+from hiercal.runs.limits import TimeLimits, parsed_bytes
+from hiercal.runs.pools import Executor, Note, OnDask, Pool
+from hiercal.runs.progress import Waiting
 from hiercal.runs.run import Arm, Recording
-from hiercal.runs.worker import call, on_worker, packed, pickled
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
-
-PATIENCE = 120.0
-"""Seconds without a single worker after which a run gives up."""
-WORKER_ENVIRONMENT = {
-    # Dask's default hands freed memory back at once, to be faulted in again in the next fit
-    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
-    "MALLOC_MMAP_THRESHOLD_": str(64 * 2**20),
-    # samples every stack 100 times a second, 5 % of a worker's time, for a dashboard that is off
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
-}
-ALLOWED_DEATHS = 3
-"""Worker deaths that Dask forgives a task before giving it up."""
+    from distributed import Client
 
 
 @dataclass(frozen=True)
 class Where:
-    """Where a run is fitted.
+    """Where a run is fitted, and how long and large a fit may be there.
+
+    None of it changes what a fit that comes back gives.
 
     Parameters
     ----------
@@ -41,16 +35,26 @@ class Where:
     scheduler, scheduler_file : str, path, optional
         Address or file of a running Dask scheduler, used instead of local workers;
         ``DASK_SCHEDULER_ADDRESS`` is used where nothing is given.
+    fit_seconds : float, optional
+        Seconds that a fit may take before it is ended and recorded as failed with ``TimeLimit``;
+        0 for any time. By default 5 minutes, or 200 times the slowest fit so far of the arm if
+        that is more, and 6 hours before any has come back. A fit in this process cannot be ended.
+    worker_memory : float or str, optional
+        Bytes that a worker process may hold, or text such as ``"4 GB"``; a fit that takes more is
+        ended and recorded as failed with ``MemoryLimit``. 0 for any. By default an equal share of
+        the machine's memory; of a Dask cluster's, what the cluster says.
 
     Raises
     ------
     ValueError
-        If workers are negative, or given beside a scheduler.
+        If one is out of range, does not go with another, or no scheduler's file is there.
     """
 
     workers: int | None = None
     scheduler: str | None = None
     scheduler_file: str | os.PathLike[str] | None = None
+    fit_seconds: float | None = None
+    worker_memory: float | str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 0:
@@ -59,28 +63,62 @@ class Where:
             )
         if (self.scheduler or self.scheduler_file) and self.workers is not None:
             raise ValueError(
-                "workers is for a cluster of this run's own; leave it out with a scheduler"
+                "workers is for processes of this run's own; leave it out with a scheduler"
             )
+        if self.fit_seconds is not None and not self.fit_seconds >= 0:
+            raise ValueError(
+                f"fit_seconds is {self.fit_seconds}; give seconds, or 0 for no time limit"
+            )
+        if self.workers == 0 and (self.fit_seconds or self.worker_memory):
+            raise ValueError(
+                "fit_seconds and worker_memory need a worker process that can be ended; give "
+                "workers=1 or more, or leave them out"
+            )
+        if self.worker_memory is not None:
+            if self.scheduler or self.scheduler_file:
+                raise ValueError(
+                    "worker_memory is for workers of this run's own; leave it out with a "
+                    "scheduler, whose workers have limits of their own"
+                )
+            parsed_bytes(self.worker_memory)
+        if self.scheduler_file is not None:
+            _check_scheduler_file(Path(self.scheduler_file))
 
     @contextmanager
-    def executor(self, note: Callable[[str], None]) -> Generator[Here | OnDask]:
-        """What fits batches, while it is open; `note` is told which scheduler is used."""
+    def executor(self, note: Note) -> Generator[Executor]:
+        """What fits batches, while it is open; `note` is told what the user should know."""
         if self.workers == 0:
-            yield Here()
+            yield Here(note)
             return
-        default = os.environ.get("DASK_SCHEDULER_ADDRESS") if self.workers is None else None
-        address = self.scheduler or default
+        limits = TimeLimits(self.fit_seconds)
+        own = self.workers is not None or self.worker_memory is not None
+        address = self.scheduler or (None if own else os.environ.get("DASK_SCHEDULER_ADDRESS"))
         if address or self.scheduler_file:
             with _connected(address, self.scheduler_file) as client:
                 threads = sum(client.ncores().values())
-                note(f"Using {_named(address, self.scheduler_file)} with {threads} threads")
-                yield OnDask(client)
+                note(f"Using {_scheduler(address, self.scheduler_file)} with {threads} threads")
+                yield OnDask(client, limits, note)
             return
-        with _local(self.workers) as client:
-            yield OnDask(client)
+        with Pool(self.workers, self.worker_memory, limits, note) as pool:
+            yield pool
 
 
-def _named(address: str | None, file: str | os.PathLike[str] | None) -> str:
+def _check_scheduler_file(path: Path) -> None:
+    """Raise a ValueError if the file is none that a Dask scheduler has written."""
+    advice = "give the file that `dask scheduler --scheduler-file` writes, once it is running"
+    try:
+        told = json.loads(path.read_text())
+    except OSError as error:
+        raise ValueError(
+            f"cannot read the scheduler file {path}: {error.strerror}; {advice}"
+        ) from None
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or "address" not in told:
+        raise ValueError(f"{path} is not a scheduler file: it names no address; {advice}")
+
+
+def _scheduler(address: str | None, file: str | os.PathLike[str] | None) -> str:
     return f"the Dask scheduler {address or file}"
 
 
@@ -92,153 +130,56 @@ def _connected(address: str | None, file: str | os.PathLike[str] | None) -> Clie
             return Client(address, timeout=10)
         return Client(scheduler_file=os.fspath(file or ""), timeout=10)
     except (OSError, ValueError) as error:
-        raise RunError(f"cannot reach {_named(address, file)}: {error}; is it running?") from error
+        raise RunError(
+            f"cannot reach {_scheduler(address, file)}: {error}; is it running?"
+        ) from error
 
 
-@contextmanager
-def _local(workers: int | None) -> Generator[Client]:
-    """A cluster of worker processes on this machine."""
-    import dask
-    from dask.system import CPU_COUNT
-    from distributed import Client, LocalCluster
+class Here(Executor):
+    """Runs batches in this process, one after another; nothing ends a fit but its own end."""
 
-    n_workers = workers or CPU_COUNT
-    settings = {
-        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
-        # with the default of 15 s a worker that is slow to come back is given up for good
-        "distributed.deploy.lost-worker-timeout": "1h",
-        "distributed.nanny.pre-spawn-environ": dask.config.get(
-            "distributed.nanny.pre-spawn-environ"
-        )
-        | WORKER_ENVIRONMENT
-        # as many workers as cores: each stays on its own, 10 % faster than moving about
-        | ({"HIERCAL_ONE_CORE_EACH": "1"} if n_workers == CPU_COUNT else {}),
-    }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            preload="hiercal.runs.worker",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-class Here:
-    """Runs batches in this process, one after another."""
+    def __init__(self, note: Note = lambda _: None) -> None:
+        self._waiting = Waiting(note)
+        self._doing = ""
 
     def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
         while batch := plan.next():
-            try:
-                yield Outcome(batch, *fit_batch(arms[batch.arm], recording, batch.simulations))
-            except PreparationError as error:
-                yield Outcome(batch, [], 0.0, error=str(error))
+            arm = arms[batch.arm]
+            with self._watched(arm.label):
+                try:
+                    fitted = fit_batch(arm, recording, batch.simulations, begin=self._begin)
+                    outcome = Outcome(batch, *fitted)
+                except PreparationError as error:
+                    outcome = Outcome(batch, [], 0.0, error=str(error))
+            yield outcome
 
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
-        return function(arm, *args)
+        with self._watched(arm.label):
+            return function(arm, *args)
 
     def each(
         self, functions: Mapping[str, Callable[[], Any]], made_of: object
     ) -> Iterator[tuple[str, Any]]:
-        """What functions return, by name, as they come in."""
         for name, function in functions.items():
-            yield name, function()
+            with self._watched(name):
+                value = function()
+            yield name, value
 
+    def _begin(self, stage: str, simulation: int = -1) -> None:
+        self._doing = f", {stage}" + (f" of simulation {simulation}" if simulation >= 0 else "")
 
-class OnDask:
-    """Runs batches on the workers of a Dask cluster."""
+    @contextmanager
+    def _watched(self, what: str) -> Generator[None]:
+        """Say what is waited for, as far as what runs lets another thread speak."""
+        over, self._doing = threading.Event(), ""
+        self._waiting.over()
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+        def watch() -> None:
+            while not over.wait(1):
+                self._waiting.tick(lambda: [what + self._doing])
 
-    def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
-        from distributed import KilledWorker
-
-        running: dict[Future, Batch] = {}
-        suspects: list[tuple[int, int]] = []
+        threading.Thread(target=watch, daemon=True).start()
         try:
-            while True:
-                while len(running) < self._window() and (batch := plan.next()):
-                    arm = arms[batch.arm]
-                    future = self._submit(fit_batch, arm, recording, batch.simulations)
-                    running[future] = batch
-                if not running:
-                    break
-                for future in self._wait(list(running)):
-                    batch = running.pop(future)
-                    error = future.exception()
-                    if isinstance(error, KilledWorker):
-                        suspects += [(batch.arm, i) for i in batch.simulations]
-                    elif isinstance(error, PreparationError):
-                        yield Outcome(batch, [], 0.0, error=str(error))
-                    elif error is not None:
-                        raise error
-                    else:
-                        yield Outcome(batch, *future.result())
-            # A death is blamed on every task that waited on that worker, so each suspect gets a
-            # cluster to itself before its simulation is recorded as the killer.
-            for arm, simulation in suspects:
-                yield self._alone(arms[arm], recording, Batch(arm, (simulation,)))
+            yield
         finally:
-            self._client.cancel(list(running), force=True)
-
-    def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
-        from distributed import KilledWorker
-
-        future = self._submit(function, arm, *args)
-        self._wait([future])
-        try:
-            return future.result()
-        except KilledWorker:
-            raise WorkerDied(
-                f"KilledWorker: the worker process died {ALLOWED_DEATHS + 1} times in this fit"
-            ) from None
-
-    def each(
-        self, functions: Mapping[str, Callable[[], Any]], made_of: object
-    ) -> Iterator[tuple[str, Any]]:
-        """What functions return, by name, as they come in; `made_of` is what they belong to."""
-        running = {
-            self._client.submit(call, packed(function, made_of), pure=False): name
-            for name, function in functions.items()
-        }
-        try:
-            while running:
-                for future in self._wait(list(running)):
-                    yield running.pop(future), future.result()
-        finally:
-            self._client.cancel(list(running), force=True)
-
-    def _alone(self, arm: Arm, recording: Recording, batch: Batch) -> Outcome:
-        try:
-            return Outcome(batch, *self.call(fit_batch, arm, recording, batch.simulations))
-        except WorkerDied as error:
-            return Outcome(batch, [failure(arm, recording, batch.simulations[0], str(error))], 0.0)
-
-    def _submit(self, function: Callable[..., Any], *args: Any) -> Future:
-        sent = [pickled(arg) if isinstance(arg, Arm | Recording) else arg for arg in args]
-        return self._client.submit(on_worker, function, *sent, pure=False)
-
-    def _window(self) -> int:
-        """Tasks in flight: one running and one waiting for each thread."""
-        return 2 * max(sum(self._client.ncores().values()), 1)
-
-    def _wait(self, futures: list[Future]) -> list[Future]:
-        """The futures that have finished; at least one."""
-        from distributed import wait
-
-        idle = 0.0
-        while True:
-            try:
-                return list(wait(futures, timeout=10, return_when="FIRST_COMPLETED").done)
-            except TimeoutError:
-                idle = 0.0 if self._client.ncores() else idle + 10
-                if idle >= PATIENCE:
-                    raise RunError(
-                        f"no worker for {PATIENCE:.0f} s; start workers, then run the same command "
-                        "to go on from here"
-                    ) from None
+            over.set()

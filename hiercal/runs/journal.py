@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from hiercal.errors import JournalError
+from hiercal.errors import JournalError, TimeLimit
 from hiercal.runs.columns import FIELDS, NAMES, FitRecord
 from hiercal.runs.identity import changed
 from hiercal.runs.seals import REPAIR, SEAL, damaged, opening, seal_of
@@ -39,6 +39,8 @@ TABLES = {
 }
 """Columns of each table but its last, the seal; of two, the first two are the key."""
 KEYED = ("fits", "draws", "simulated", "thinned")
+_TIMED_OUT = f"error LIKE '%: {TimeLimit.__name__}: %'"
+"""Which fits ran into a time limit; the stage is before it, and `seconds` is the limit."""
 
 
 def columns_of(table: str) -> list[str]:
@@ -239,13 +241,20 @@ class Journal:
     def add(
         self, arm: int, records: Sequence[FitRecord], story: str = "", kept: Sequence[Kept] = ()
     ) -> None:
-        """Keep a batch, all of it or nothing; fits that are there already stay as they are."""
+        """Keep a batch, all of it or nothing; fits that are there already stay as they are.
+
+        Only one that ran into a time limit is replaced.
+        """
         rows: dict[str, list[tuple[Any, ...]]] = {
             "simulated": [(story, one.simulation, one.truth, one.data) for one in kept],
             "thinned": [(arm, one.simulation, one.draws) for one in kept if one.draws is not None],
             "fits": [(arm, *record.row()) for record in records],
         }
         with self._transaction():
+            self._db.executemany(
+                f"DELETE FROM fits WHERE arm = ? AND simulation = ? AND {_TIMED_OUT}",
+                [(arm, record.simulation) for record in records],
+            )
             for table, each in rows.items():
                 self._put(table, each)
 
@@ -293,6 +302,15 @@ class Journal:
     def count(self) -> int:
         """Fits of all arms."""
         return 0 if self.empty else self._db.execute("SELECT count(*) FROM fits").fetchone()[0]
+
+    def timed_out(self, arm: int, simulations: int, seconds: float) -> set[int]:
+        """Of an arm's first simulations, those that ran into a time limit below `seconds`."""
+        rows = self._db.execute(
+            f"SELECT simulation FROM fits WHERE arm = ? AND simulation < ? AND {_TIMED_OUT} "
+            "AND seconds < ?",
+            (arm, simulations, seconds),
+        )
+        return {simulation for (simulation,) in rows}
 
     def tally(self, arm: int, simulations: int) -> tuple[int, int, int]:
         """Of an arm's first simulations: fits, failed fits, and fits with divergences."""

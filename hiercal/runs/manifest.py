@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import itertools
+import math
 import os
 import platform
 import re
@@ -73,7 +74,8 @@ def write_manifest(
     path = folder / MANIFEST
     current = versions()
     kept: dict[str, Any] = {
-        **{"earlier_versions": [], "given": {}, "made_of": {}, "files": [], "hashes": {}}
+        **{"earlier_versions": [], "given": {}, "made_of": {}, "files": [], "hashes": {}},
+        "fit_seconds": {},
     }
     if path.exists():
         stored = read_manifest(folder)
@@ -175,6 +177,15 @@ def check_tables(folder: Path, manifest: Mapping[str, Any], *names: str) -> None
                 f"{path} is damaged, or was changed: it is not what was written. "
                 f"{REPAIR.format(folder=folder)}"
             )
+
+
+def noted_limits(folder: Path, limits: Mapping[str, float]) -> None:
+    """Note the time limit of each arm's fits in seconds, 0 for none; it is no part of the run."""
+    manifest = read_manifest(folder)
+    manifest["fit_seconds"] = {
+        arm: round(seconds, 1) if seconds < math.inf else 0 for arm, seconds in limits.items()
+    }
+    write_sealed(folder / MANIFEST, manifest)
 
 
 def given_file(path: str | os.PathLike[str] | None) -> dict[str, str]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from hiercal.runs.columns import FitRecord
+
+FIRST_NOTE = 60.0
+"""Seconds without a result after which the user is told what is waited for."""
+MOST_NAMED = 4
+"""Fits that are named then."""
 
 
 @dataclass
@@ -58,6 +63,41 @@ def reporter(wanted: bool) -> Progress:
     if not wanted:
         return Silent()
     return Bars() if sys.stderr.isatty() else Lines()
+
+
+class Waiting:
+    """Says what is waited for while nothing comes back: after a minute, and ever more rarely.
+
+    Where it has taken longer than a minute before, it first waits twice as long as then.
+
+    Parameters
+    ----------
+    note : callable
+        Is given each line.
+    """
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note, self._longest = note, 0.0
+        self._since, self._next = time.monotonic(), FIRST_NOTE
+
+    def over(self) -> None:
+        """Something has come back."""
+        now = time.monotonic()
+        self._longest = max(self._longest, now - self._since)
+        self._since, self._next = now, max(FIRST_NOTE, 2 * self._longest)
+
+    def tick(self, waited_for: Callable[[], Sequence[str]]) -> None:
+        """Look whether it is time to say something; to be called every second or so."""
+        waited = time.monotonic() - self._since
+        if waited < self._next:
+            return
+        self._next *= 2
+        each = waited_for()
+        more = f"; and {n} more" if (n := len(each) - MOST_NAMED) > 0 else ""
+        self._note(
+            f"Nothing has come back for {duration(waited)}. Waiting for "
+            f"{'; '.join(each[:MOST_NAMED])}{more}"
+        )
 
 
 class Silent(Progress):
@@ -133,7 +173,7 @@ class Bars(Progress):
             task,
             completed=tally.done,
             rate=f"{rate:.3g} fits/s" if rate else "",
-            left=f"{_duration(left)} left" if left is not None else "",
+            left=f"{duration(left)} left" if left is not None else "",
             failed=f"{tally.failed} failed" if tally.failed else "",
             divergent=f"{tally.divergent} diverged" if tally.divergent else "",
         )
@@ -161,9 +201,7 @@ class Lines(Progress):
         if time.monotonic() < self._next and done < self._total:
             return
         self._next = time.monotonic() + self._every
-        speed = (
-            f"{rate:.3g} fits/s, {_duration((self._total - done) / rate)} left, " if rate else ""
-        )
+        speed = f"{rate:.3g} fits/s, {duration((self._total - done) / rate)} left, " if rate else ""
         self.note(
             f"{done} of {self._total} fits ({self._labels[arm]}), {speed}"
             f"{sum(t.failed for t in self._tallies)} failed, "
@@ -192,7 +230,14 @@ class _Clock:
         return max(done - self._done, 0) / max(time.monotonic() - self._first, 1e-9)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Minutes and seconds, or hours too.
+
+    Examples
+    --------
+    >>> duration(75), duration(3600)
+    ('1:15', '1:00:00')
+    """
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

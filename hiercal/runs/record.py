@@ -141,11 +141,14 @@ def drawn(arm: Arm, recording: Recording, simulation: int) -> Simulation | Fit:
         return failed(f"simulate: {why(error)}")
 
 
-def failure(arm: Arm, recording: Recording, simulation: int, error: str) -> FitRecord:
-    """The record of a simulation whose fit never came back."""
-    return record(
-        arm, recording, simulation, drawn(arm, recording, simulation), failed(f"fit: {error}")
-    )
+def failure(
+    arm: Arm, recording: Recording, simulation: int, stage: str, error: str, seconds: float
+) -> FitRecord:
+    """The record of a simulation that never came back, after `seconds` of a stage."""
+    lost = failed(f"{stage}: {error}", seconds)
+    # what ended a worker in another stage is not tried in this process
+    one = drawn(arm, recording, simulation) if stage == "fit" else lost
+    return record(arm, recording, simulation, one, lost)
 
 
 def record(

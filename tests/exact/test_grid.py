@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hiercal import story
 from hiercal.exact.grid import Grid, positive_axis, real, unit
 
 CASES = {
@@ -58,3 +59,18 @@ def test_without_hyperparameters_there_is_one_node():
     assert grid.weights.tolist() == [1.0]
     assert grid.nodes == {}
     assert grid.draws(5, np.random.default_rng(0)) == {}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "model", "found"),
+    [
+        ((1e16,) * 4, "complete_pooling", "200 rounds of proposals do not give all draws"),
+        ((1e12, 1.0, 1e-12, 1e6), "centred", "200 rounds of proposals do not give all draws"),
+        ((1e18,) * 4, "complete_pooling", "its log density is -"),
+    ],
+)
+def test_a_posterior_too_sharp_for_the_grid_is_an_error_and_no_endless_loop(exposure, model, found):
+    hospitals = story("hospitals", exposure=exposure)
+    data = hospitals.simulate(np.random.default_rng(1)).data
+    with pytest.raises(ArithmeticError, match=rf"too sharp for its grid: {found}.* smaller"):
+        hospitals.exact(data, model).draws(400, np.random.default_rng(0))

@@ -128,7 +128,7 @@ def test_killing_a_worker_loses_nothing(config, undisturbed, tmp_path):
     fitting = [
         child
         for child in psutil.Process(process.pid).children(recursive=True)
-        if "spawn_main" in " ".join(child.cmdline())
+        if "serve(" in " ".join(child.cmdline())
     ]
     os.kill(fitting[0].pid, signal.SIGKILL)
     _, errors = process.communicate(timeout=120)

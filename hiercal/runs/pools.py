@@ -1,0 +1,299 @@
+"""Worker processes that fit batches: those of this machine, and those of a Dask cluster."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import math
+import os
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from hiercal.errors import PreparationError, RunError, WorkerDied
+from hiercal.runs.batches import Batch, Outcome, Plan
+from hiercal.runs.interrupts import stop_if_asked
+from hiercal.runs.limits import TimeLimits, parsed_bytes, share_of_memory
+from hiercal.runs.progress import Waiting, duration
+from hiercal.runs.record import failure
+from hiercal.runs.run import Arm, Recording
+from hiercal.runs.supervisor import (
+    Limit,
+    Lost,
+    Watched,
+    Worker,
+    call_watched,
+    fit_watched,
+    take,
+)
+from hiercal.runs.worker import call, of_arm, packed, pickled
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+PATIENCE = 120.0
+"""Seconds without a single Dask worker after which a run gives up."""
+LOST_IN_A_ROW = 10
+"""Fits of an arm that never come back, with none that does between them, before it is given up."""
+
+Note = Callable[[str], None]
+
+
+class Executor(ABC):
+    """Fits batches, and whatever else takes long."""
+
+    limits = TimeLimits(0)
+
+    @abstractmethod
+    def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
+        """Outcomes of what is planned, as they come in."""
+
+    @abstractmethod
+    def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
+        """What a function that makes one fit of an arm returns; WorkerDied if it never does."""
+
+    @abstractmethod
+    def each(
+        self, functions: Mapping[str, Callable[[], Any]], made_of: object
+    ) -> Iterator[tuple[str, Any]]:
+        """What functions return, by name, as they come in; `made_of` is what they belong to."""
+
+
+class Watching(Executor):
+    """Runs batches in worker processes, each of which somebody watches."""
+
+    def __init__(self, limits: TimeLimits, note: Note) -> None:
+        self.limits, self._waiting = limits, Waiting(note)
+
+    def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
+        running: dict[Any, Batch] = {}
+        suspects: list[Batch] = []
+        alone: set[Batch] = set()
+        in_a_row = Counter[int]()
+
+        def start(batch: Batch) -> None:
+            arm = arms[batch.arm]
+            sent = pickled(arm), pickled(recording), batch.simulations, self._limit(arm.label)
+            running[self._submit(fit_watched, arm.label, *sent)] = batch
+
+        try:
+            while True:
+                while len(running) < self._window() and (batch := plan.next()):
+                    start(batch)
+                if not running and suspects:
+                    alone.add(suspects[-1])
+                    start(suspects.pop())
+                if not running:
+                    return
+                for future in self._wait({each: _named(arms, b) for each, b in running.items()}):
+                    batch = running.pop(future)
+                    arm, label = batch.arm, arms[batch.arm].label
+                    try:
+                        fitted = self._result(future)
+                    except PreparationError as error:
+                        yield Outcome(batch, [], 0.0, error=str(error))
+                        continue
+                    except WorkerDied as error:
+                        # a Dask worker's death is blamed on all that waited there: each is tried
+                        # with a cluster to itself before its simulation is recorded as the killer
+                        if batch not in alone:
+                            suspects += [Batch(arm, (i,)) for i in batch.simulations]
+                            continue
+                        lost = Lost(batch.simulations[0], "fit", f"WorkerDied: {error}", math.nan)
+                        fitted = Watched([], 0.0, (), (lost,), ())
+                    self.limits.observe(label, fitted.records)
+                    plan.put_back(arm, fitted.rest)
+                    failures = [failure(arms[arm], recording, *astuple(one)) for one in fitted.lost]
+                    records = [*fitted.records, *failures]
+                    yield Outcome(batch, records, fitted.seconds, fitted.kept)
+                    before = in_a_row[arm]
+                    in_a_row[arm] = (0 if fitted.records else before) + len(failures)
+                    if before < LOST_IN_A_ROW <= in_a_row[arm]:
+                        yield Outcome(batch, [], 0.0, error=_given_up(label, fitted.lost[-1]))
+        finally:
+            self._cancel(list(running))
+
+    def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
+        sent, limit = (function, pickled(arm), *args), self._limit(arm.label)
+        future = self._submit(call_watched, arm.label, of_arm, *sent, limit=limit)
+        self._wait({future: arm.label})
+        return self._result(future)
+
+    def each(
+        self, functions: Mapping[str, Callable[[], Any]], made_of: object
+    ) -> Iterator[tuple[str, Any]]:
+        running = {
+            self._submit(call_watched, name, call, packed(function, made_of)): name
+            for name, function in functions.items()
+        }
+        try:
+            while running:
+                for future in self._wait(running):
+                    name = running.pop(future)
+                    try:
+                        value = self._result(future)
+                    except WorkerDied as error:
+                        raise RunError(
+                            f"{name}: {error}; what was measured is kept, and the same command "
+                            "goes on from there"
+                        ) from None
+                    yield name, value
+        finally:
+            self._cancel(list(running))
+
+    def _limit(self, label: str) -> Limit:
+        """The time limit of an arm's fits: looked up while a fit runs, or a copy, as it was."""
+        return partial(self.limits.of, label)
+
+    def _wait(self, futures: Mapping[Any, str]) -> list[Any]:
+        """The futures that have finished, at least one; each is given with what it is for."""
+        while not (done := self._done(list(futures))):
+            stop_if_asked()
+            self._waiting.tick(lambda: self._waited_for(list(futures.values())))
+        self._waiting.over()
+        return done
+
+    @abstractmethod
+    def _window(self) -> int:
+        """Tasks in flight: one running and one waiting for each worker."""
+
+    @abstractmethod
+    def _submit(self, function: Callable[..., Any], *args: Any, **others: Any) -> Any:
+        """The future of a function of `hiercal.runs.supervisor`."""
+
+    @abstractmethod
+    def _done(self, futures: list[Any]) -> list[Any]:
+        """The futures that have finished, if any have within a few seconds."""
+
+    @abstractmethod
+    def _result(self, future: Any) -> Any:
+        """What a finished future returned; what it raised is raised."""
+
+    @abstractmethod
+    def _cancel(self, futures: list[Any]) -> None:
+        """Leave off what has not finished."""
+
+    @abstractmethod
+    def _waited_for(self, running: list[str]) -> list[str]:
+        """What workers are at, in words."""
+
+
+def _named(arms: Sequence[Arm], batch: Batch) -> str:
+    first, last = batch.simulations[0], batch.simulations[-1]
+    which = f"simulation {first}" if first == last else f"simulations {first} to {last}"
+    return f"{arms[batch.arm].label}, {which}"
+
+
+def _given_up(label: str, last: Lost) -> str:
+    return (
+        f"{label}: given up after {LOST_IN_A_ROW} fits in a row that did not come back; the last, "
+        f"of simulation {last.simulation}, says {last.stage}: {last.error}"
+    )
+
+
+class Pool(Watching):
+    """Runs batches on worker processes of this machine. They listen to nobody but this process."""
+
+    def __init__(
+        self,
+        workers: int | None,
+        memory: float | str | None,
+        limits: TimeLimits,
+        note: Note = lambda _: None,
+    ) -> None:
+        from dask.system import CPU_COUNT
+
+        super().__init__(limits, note)
+        n = workers or CPU_COUNT
+        most = share_of_memory(n) if memory is None else parsed_bytes(memory)
+        cores: Sequence[int | None] = [None]
+        if n == CPU_COUNT and hasattr(os, "sched_getaffinity"):
+            # as many workers as cores: each stays on its own, 10 % faster than moving about
+            cores = sorted(os.sched_getaffinity(0))
+        self._workers = [Worker(most, cores[i % len(cores)]) for i in range(n)]
+        free = iter(self._workers)
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            n, initializer=lambda: take(next(free))
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._threads.shutdown(cancel_futures=True)
+
+    def _window(self) -> int:
+        return 2 * len(self._workers)
+
+    def _submit(self, function: Callable[..., Any], *args: Any, **others: Any) -> Any:
+        return self._threads.submit(function, *args, **others)
+
+    def _done(self, futures: list[Any]) -> list[Any]:
+        return list(concurrent.futures.wait(futures, 1, concurrent.futures.FIRST_COMPLETED).done)
+
+    def _result(self, future: Any) -> Any:
+        return future.result()
+
+    def _cancel(self, futures: list[Any]) -> None:
+        for future in futures:
+            future.cancel()
+
+    def _waited_for(self, running: list[str]) -> list[str]:
+        return [self._at(worker) for worker in self._workers if worker.busy_with]
+
+    def _at(self, worker: Worker) -> str:
+        doing, label = worker.doing, worker.busy_with
+        so_far = duration(doing.seconds)
+        if doing.simulation < 0:
+            return f"{label}, {doing.stage} for {so_far}"
+        most = self.limits.of(label)
+        at_most = f"of at most {duration(most)}" if most < math.inf else "without a time limit"
+        return f"{label}, {doing.stage} of simulation {doing.simulation} for {so_far} {at_most}"
+
+
+class OnDask(Watching):
+    """Runs batches on the workers of a Dask cluster, each of which has processes of its own."""
+
+    def __init__(self, client: Client, limits: TimeLimits, note: Note = lambda _: None) -> None:
+        super().__init__(limits, note)
+        self._client, self._seen = client, time.monotonic()
+
+    def _window(self) -> int:
+        return 2 * max(sum(self._client.ncores().values()), 1)
+
+    def _submit(self, function: Callable[..., Any], *args: Any, **others: Any) -> Any:
+        return self._client.submit(function, *args, **others, pure=False)
+
+    def _done(self, futures: list[Any]) -> list[Any]:
+        from distributed import wait
+
+        try:
+            return list(wait(futures, timeout=10, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            now = time.monotonic()
+            self._seen = now if self._client.ncores() else self._seen
+            if now - self._seen >= PATIENCE:
+                raise RunError(
+                    f"no worker for {PATIENCE:.0f} s; start workers, then run the same command "
+                    "to go on from here"
+                ) from None
+            return []
+
+    def _result(self, future: Any) -> Any:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise WorkerDied(f"the Dask worker that it was on died, each time: {error}") from None
+
+    def _cancel(self, futures: list[Any]) -> None:
+        self._client.cancel(futures, force=True)
+
+    def _waited_for(self, running: list[str]) -> list[str]:
+        return running
