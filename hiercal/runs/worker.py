@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import signal
@@ -22,6 +23,7 @@ def dask_setup(worker: Worker) -> None:
     Dask calls it by name in a worker that preloads this module.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(os._exit, 0)  # taking JAX and PyTensor apart takes a second or more
     if os.environ.get("HIERCAL_ONE_CORE_EACH") and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.name) % len(cores)]})

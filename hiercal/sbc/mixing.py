@@ -48,8 +48,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom
-from scipy.stats import f as f_law
+from scipy.special import bdtrc, fdtri
 
 R_HAT = 1.05
 """R-hat of long chains that is too high, as rstan warns. Vehtari et al. (2021) advise 1.01 for a
@@ -230,7 +229,7 @@ def r_hat_limit(n_chains: int, n_draws: int, n_quantities: int) -> float:
     time = (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**half) / (half * (1 - rho) ** 2)
     ratio = time * (half - 1) / (half - time)
     within = halves * (half - 1) * (1 - rho**2) / (1 + rho**2)
-    largest = ratio * float(f_law.isf(NOISE / (2 * n_quantities), halves - 1, within))
+    largest = ratio * float(fdtri(halves - 1, within, 1 - NOISE / (2 * n_quantities)))
     return max(R_HAT, math.sqrt((largest + half - 1) / half))
 
 
@@ -253,5 +252,5 @@ def _share(which: np.ndarray, among: np.ndarray | None = None) -> float:
 def _mixes(unmixed: int, checked: int) -> Literal["yes", "no", "unchecked"]:
     if not checked:
         return "unchecked"
-    by_chance = float(binom.sf(unmixed - 1, checked, NOISE))
+    by_chance = float(bdtrc(unmixed - 1, checked, NOISE))
     return "no" if unmixed > SHARE * checked and by_chance < LEVEL else "yes"
