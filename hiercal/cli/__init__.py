@@ -183,14 +183,15 @@ def run(
             if check and failing:
                 sys.exit(1)
             return
-        result = run_run(wanted, folder, where=where, fresh=fresh, given=config)
+        result = run_run(
+            wanted, folder, where=where, fresh=fresh, given=config, judged=show_result
+        )
     except JournalError as error:
         fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
         fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
         fail(interrupted(wanted, folder), 130)
-    show_result(result)
     if check:
         sys.exit(checked(result, allow_inconclusive))
 
@@ -237,7 +238,13 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh:
 @main.command(short_help="Print the verdicts of a finished run again.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--all", "every", is_flag=True, help="Every quantity, not only those to look at.")
-def show(folder: Path, every: bool) -> None:
+@click.option(
+    "--figures",
+    "formats",
+    metavar="FORMATS",
+    help="Draw the figures of a run again: png, pdf, svg, with commas between them.",
+)
+def show(folder: Path, every: bool, formats: str | None) -> None:
     """Print the verdicts of the run in DIR again, from its files; of a named study, the claims."""
     from hiercal.console.claims import show_tables
     from hiercal.console.result import show_result
@@ -246,11 +253,17 @@ def show(folder: Path, every: bool) -> None:
 
     try:
         tables = read_tables(folder)
-        if tables is None:
-            show_result(Result(folder), every=every)
-        else:
+        if tables is not None:
+            if formats is not None:
+                fail(f"{folder} is of a study, which draws its figures in all formats", 2)
             show_tables(tables, folder)
-    except FileNotFoundError as error:
+            return
+        if formats is not None:
+            from hiercal.tables.export import draw
+
+            draw(Result(folder), formats.split(","))
+        show_result(Result(folder), every=every)
+    except (FileNotFoundError, ValueError) as error:
         fail(str(error), 2)
 
 

@@ -70,7 +70,7 @@ def show_result(result: Result, every: bool = False) -> None:
         f"{words.count(len(manifest['arms']), 'arm')}",
         sep="",
     )
-    if not manifest["complete"]:
+    if shown < manifest["simulations"] and not manifest["complete"]:
         out.print(
             f"A run of {words.count(manifest['simulations'], 'simulation')} has not ended; below "
             f"are the verdicts on the first {shown}. The same command goes on.",
@@ -119,6 +119,12 @@ def show_result(result: Result, every: bool = False) -> None:
         "evidence against: errors smaller than the detectable ones may be there.\n"
         f"All numbers and figures: {result.folder}"
     )
+    if made_of.get("figures", shown) is None:
+        out.print(
+            "Its figures are still to be drawn; if nothing draws them, the same command or "
+            f"`hiercal show {result.folder} --figures png` does.",
+            soft_wrap=True,
+        )
 
 
 def _not_uniform(arms: pd.DataFrame) -> list[str]:
