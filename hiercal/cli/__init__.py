@@ -183,9 +183,7 @@ def run(
             if check and failing:
                 sys.exit(1)
             return
-        result = run_run(
-            wanted, folder, where=where, fresh=fresh, given=config, judged=show_result
-        )
+        result = run_run(wanted, folder, where=where, fresh=fresh, given=config, judged=show_result)
     except JournalError as error:
         fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:

@@ -12,6 +12,7 @@ from rich.text import Text
 from hiercal import words
 from hiercal.console import attention
 from hiercal.console._table import console, table_of
+from hiercal.console._warnings import errors, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,6 @@ SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
 def show_result(result: Result, every: bool = False) -> None:
     """Print a run's verdicts, what its chains and failed fits warn of, and what it could see."""
     import pandas as pd
-
-    from hiercal.tables.mixing import MIXING, said
 
     out = console()
     path = result.folder / "verdicts.csv"
@@ -76,7 +75,7 @@ def show_result(result: Result, every: bool = False) -> None:
             f"are the verdicts on the first {shown}. The same command goes on.",
             style="yellow",
         )
-    path = result.folder / MIXING
+    path = result.folder / "mixing.csv"
     mixed = pd.read_csv(path).set_index("arm") if path.exists() else pd.DataFrame()
     worst = {
         str(arm): min(rows["verdict"], key=SEVERITY.index)
@@ -154,7 +153,6 @@ def _values(given: Mapping[str, float]) -> str:
 def _show_errors(out: Console, result: Result) -> None:
     """The first error of each kind, with how many there are."""
     from hiercal.runs.result import FITS
-    from hiercal.tables.mixing import errors
 
     if not (result.folder / FITS).exists():
         return

@@ -149,9 +149,9 @@ def assemble(
     )
     bottom = note_height / total
     rect = (0, bottom, 1, 1 - bottom)
-    ConstrainedLayoutEngine(
-        w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02, rect=rect
-    ).execute(figure)
+    ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02, rect=rect).execute(
+        figure
+    )
     for panel in figure.axes:
         # The layout's solver sums in the order of memory addresses, so the last digits vary.
         panel.set_position(tuple(np.round(panel.get_position().bounds, 6)))

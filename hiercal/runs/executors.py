@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,8 @@ def _local(workers: int | None) -> Generator[Client]:
     n_workers = workers or CPU_COUNT
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+        # batches are given to the workers that have compiled their arm, and stay there
+        "distributed.scheduler.work-stealing": False,
         # with the default of 15 s a worker that is slow to come back is given up for good
         "distributed.deploy.lost-worker-timeout": "1h",
         "distributed.nanny.pre-spawn-environ": dask.config.get(
@@ -154,22 +157,25 @@ class OnDask:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._compiled_at: dict[Arm, str] = {}
 
     def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
         from distributed import KilledWorker
 
-        running: dict[Future, Batch] = {}
+        running: dict[Future, tuple[Batch, str | None]] = {}
         suspects: list[tuple[int, int]] = []
         try:
             while True:
-                while len(running) < self._window() and (batch := plan.next()):
+                for batch, worker in self._next(plan, [at for _, at in running.values()]):
                     arm = arms[batch.arm]
-                    future = self._submit(fit_batch, arm, recording, batch.simulations)
-                    running[future] = batch
+                    if worker is not None:
+                        self._compiled_at[arm] = worker
+                    future = self._submit(fit_batch, arm, recording, batch.simulations, at=worker)
+                    running[future] = batch, worker
                 if not running:
                     break
                 for future in self._wait(list(running)):
-                    batch = running.pop(future)
+                    batch, _ = running.pop(future)
                     error = future.exception()
                     if isinstance(error, KilledWorker):
                         suspects += [(batch.arm, i) for i in batch.simulations]
@@ -189,7 +195,7 @@ class OnDask:
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
         from distributed import KilledWorker
 
-        future = self._submit(function, arm, *args)
+        future = self._submit(function, arm, *args, at=self._compiled_at.get(arm))
         self._wait([future])
         try:
             return future.result()
@@ -219,13 +225,24 @@ class OnDask:
         except WorkerDied as error:
             return Outcome(batch, [failure(arm, recording, batch.simulations[0], str(error))], 0.0)
 
-    def _submit(self, function: Callable[..., Any], *args: Any) -> Future:
+    def _submit(self, function: Callable[..., Any], *args: Any, at: str | None = None) -> Future:
+        """Send a call to a worker, or to any other if that one is gone."""
         sent = [pickled(arg) if isinstance(arg, Arm | Recording) else arg for arg in args]
-        return self._client.submit(on_worker, function, *sent, pure=False)
+        where = {} if at is None else {"workers": [at], "allow_other_workers": True}
+        return self._client.submit(on_worker, function, *sent, pure=False, **where)
 
-    def _window(self) -> int:
-        """Tasks in flight: one running and one waiting for each thread."""
-        return 2 * max(sum(self._client.ncores().values()), 1)
+    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
+        """Batches to be sent, and where to: one to run and one to wait for each thread."""
+        threads = self._client.ncores()
+        plan.keep_to(threads)
+        given = Counter(busy)
+        for each in (1, 2):
+            for worker, n in threads.items():
+                while given[worker] < each * n and (batch := plan.next(worker)):
+                    given[worker] += 1
+                    yield batch, worker
+        if not given.total() and (batch := plan.next()):
+            yield batch, None  # before the first worker comes
 
     def _wait(self, futures: list[Future]) -> list[Future]:
         """The futures that have finished; at least one."""

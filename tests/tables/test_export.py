@@ -160,9 +160,7 @@ def test_what_cannot_be_made_is_said_and_costs_no_other(tmp_path, monkeypatch):
 
 
 def eight_schools(simulations=10):
-    return Run(
-        stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=simulations
-    )
+    return Run(stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=simulations)
 
 
 def files(folder):
