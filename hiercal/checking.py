@@ -73,8 +73,8 @@ def check(
         number = 200 if simulations is None else simulations
         story = posterior_draws.around(story, around, simulations=number, seed=seed)
     wanted = usual_run(story, fitters, simulations=simulations, seed=seed)
-    result = run(wanted, out, where=where or Where(workers=0), fresh=fresh)
-    show_result(result)
+    here = where or Where(workers=0)
+    result = run(wanted, out, where=here, fresh=fresh, judged=show_result)
     _display(result)
     return result
 

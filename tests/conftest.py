@@ -29,13 +29,13 @@ def mock_run():
 def unrendered(monkeypatch):
     """Figures of runs are drawn but not rendered, which takes most of an export's time."""
 
-    def save(figure, folder, name):
+    def save(figure, folder, name, formats=()):
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.png"
         path.write_text(str(len(figure.axes)))
         return [path]
 
-    monkeypatch.setattr("hiercal.tables.export.save", save)
+    monkeypatch.setattr("hiercal.plots.save", save)
 
 
 @pytest.fixture(scope="session")

@@ -198,14 +198,13 @@ def run(
             if check and failing:
                 sys.exit(1)
             return
-        result = run_run(wanted, folder, where=where, fresh=fresh, given=config)
+        result = run_run(wanted, folder, where=where, fresh=fresh, given=config, judged=show_result)
     except (JournalError, UnknownName) as error:
         fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
         fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
         fail(interrupted(wanted, folder), 130)
-    show_result(result)
     if check:
         sys.exit(checked(result, allow_inconclusive))
 
@@ -252,7 +251,13 @@ def claims(quick: bool, only: str | None, out: Path, workers: int | None, fresh:
 @main.command(short_help="Print the verdicts of a finished run again.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--all", "every", is_flag=True, help="Every quantity, not only those to look at.")
-def show(folder: Path, every: bool) -> None:
+@click.option(
+    "--figures",
+    "formats",
+    metavar="FORMATS",
+    help="Draw the figures of a run again: png, pdf, svg, with commas between them.",
+)
+def show(folder: Path, every: bool, formats: str | None) -> None:
     """Print the verdicts of the run in DIR again, from its files; of a named study, the claims."""
     from hiercal.console.claims import show_tables
     from hiercal.console.result import show_result
@@ -262,13 +267,19 @@ def show(folder: Path, every: bool) -> None:
 
     try:
         tables = read_tables(folder)
-        if tables is None:
-            result = Result(folder)
-            result.check()
-            show_result(result, every=every)
-        else:
+        if tables is not None:
+            if formats is not None:
+                fail(f"{folder} is of a study, which draws its figures in all formats", 2)
             show_tables(tables, folder)
-    except (FileNotFoundError, JournalError) as error:
+            return
+        result = Result(folder)
+        result.check()
+        if formats is not None:
+            from hiercal.tables.export import draw
+
+            draw(result, formats.split(","))
+        show_result(result, every=every)
+    except (FileNotFoundError, JournalError, ValueError) as error:
         fail(str(error), 2)
 
 

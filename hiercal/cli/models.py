@@ -67,14 +67,20 @@ def ranks(
     folder = out or Path("results") / wanted.name
     listen()
     try:
-        result = run_run(wanted, folder, where=Where(workers=0), fresh=fresh, given=file)
+        result = run_run(
+            wanted,
+            folder,
+            where=Where(workers=0),
+            fresh=fresh,
+            given=file,
+            judged=show_result,
+        )
     except JournalError as error:
         fail(str(error), 2)
     except (RunError, ValueError) as error:
         fail(str(error), NOT_DECIDED if check else 1)
     except KeyboardInterrupt:
         fail(interrupted(wanted, folder), 130)
-    show_result(result)
     if check:
         sys.exit(checked(result, allow_inconclusive))
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from hiercal import words
-from hiercal.sbc.verdict import MAX_LOW_ESS
+from hiercal.sbc.mixing import MAX_LOW_ESS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,6 +12,7 @@ from rich.text import Text
 from hiercal import words
 from hiercal.console import attention
 from hiercal.console._table import console, table_of
+from hiercal.console._warnings import errors, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +43,6 @@ def show_result(result: Result, every: bool = False) -> None:
     """Print a run's verdicts, what its chains and failed fits warn of, and what it could see."""
     import pandas as pd
 
-    from hiercal.tables.mixing import MIXING, said
-
     out = console()
     path = result.folder / "verdicts.csv"
     if not path.exists() and (result.folder / "evidence.csv").exists():
@@ -70,13 +69,13 @@ def show_result(result: Result, every: bool = False) -> None:
         f"{words.count(len(manifest['arms']), 'arm')}",
         sep="",
     )
-    if not manifest["complete"]:
+    if shown < manifest["simulations"] and not manifest["complete"]:
         out.print(
             f"A run of {words.count(manifest['simulations'], 'simulation')} has not ended; below "
             f"are the verdicts on the first {shown}. The same command goes on.",
             style="yellow",
         )
-    path = result.folder / MIXING
+    path = result.folder / "mixing.csv"
     mixed = pd.read_csv(path).set_index("arm") if path.exists() else pd.DataFrame()
     worst = {
         str(arm): min(rows["verdict"], key=SEVERITY.index)
@@ -119,6 +118,12 @@ def show_result(result: Result, every: bool = False) -> None:
         "evidence against: errors smaller than the detectable ones may be there.\n"
         f"All numbers and figures: {result.folder}"
     )
+    if made_of.get("figures", shown) is None:
+        out.print(
+            "Its figures are still to be drawn; if nothing draws them, the same command or "
+            f"`hiercal show {result.folder} --figures png` does.",
+            soft_wrap=True,
+        )
 
 
 def _not_uniform(arms: pd.DataFrame) -> list[str]:
@@ -148,7 +153,6 @@ def _values(given: Mapping[str, float]) -> str:
 def _show_errors(out: Console, result: Result) -> None:
     """The first error of each kind, with how many there are."""
     from hiercal.runs.result import FITS
-    from hiercal.tables.mixing import errors
 
     if not (result.folder / FITS).exists():
         return

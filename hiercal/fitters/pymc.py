@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -158,7 +159,40 @@ def _compiled(story: Story, model: str) -> Any:
     """Compiled once a process, whatever the sampler's settings."""
     import nutpie
 
-    return nutpie.compile_pymc_model(_blank(story, model))
+    with _plain_shape_errors():
+        return nutpie.compile_pymc_model(_blank(story, model))
+
+
+@contextmanager
+def _plain_shape_errors() -> Generator[None]:
+    """Numba with one fixed text for arrays that do not fit into a slice.
+
+    It compiles the code that words this error for each process, half of the time that compiling a
+    small model takes, and nutpie's compiled functions do not show it.
+    """
+    from numba.extending import overload
+    from numba.np import arrayobj
+
+    name = "raise_with_shape_context"
+    usual = getattr(arrayobj, name, None)  # internal to numba: another version may not have it
+    if usual is None:
+        yield
+        return
+
+    def plain(src_shapes, index_shape): ...
+
+    @overload(plain)
+    def raising(src_shapes, index_shape):
+        def raise_error(src_shapes, index_shape):
+            raise ValueError("cannot assign to a slice: the shapes differ")
+
+        return raise_error
+
+    setattr(arrayobj, name, plain)
+    try:
+        yield
+    finally:
+        setattr(arrayobj, name, usual)
 
 
 def _persist_compiled_code() -> None:

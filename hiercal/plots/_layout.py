@@ -148,13 +148,10 @@ def assemble(
         figure.supylabel("\n".join(ylabel_lines), multialignment="center") if ylabel else None
     )
     bottom = note_height / total
-    figure.set_layout_engine(
-        ConstrainedLayoutEngine(
-            w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02, rect=(0, bottom, 1, 1 - bottom)
-        )
+    rect = (0, bottom, 1, 1 - bottom)
+    ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02, rect=rect).execute(
+        figure
     )
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     for panel in figure.axes:
         # The layout's solver sums in the order of memory addresses, so the last digits vary.
         panel.set_position(tuple(np.round(panel.get_position().bounds, 6)))

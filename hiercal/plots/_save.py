@@ -1,5 +1,6 @@
 """Figures on disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,8 +17,10 @@ _METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
-def save(figure: Figure, directory: str | Path, name: str) -> list[Path]:
-    """Write a figure as PDF, SVG and PNG (200 dpi); the same figure gives the same bytes.
+def save(
+    figure: Figure, directory: str | Path, name: str, formats: Sequence[str] = tuple(_DPI)
+) -> list[Path]:
+    """Write a figure as PDF, SVG or PNG (200 dpi); the same figure gives the same bytes.
 
     Matplotlib chooses some ticks only while it draws, by its settings of that moment: the figure is
     drawn with the style sheet of this package in force, whatever the user's settings.
@@ -30,16 +33,18 @@ def save(figure: Figure, directory: str | Path, name: str) -> list[Path]:
         Made if it does not exist.
     name : str
         File name without suffix; existing files of that name are replaced.
+    formats : sequence of {"pdf", "svg", "png"}
+        All by default.
 
     Returns
     -------
     list of Path
-        The PDF, the SVG and the PNG.
+        A file for each format.
 
     Raises
     ------
     ValueError
-        `name` is empty or holds a directory.
+        `name` is empty or holds a directory, or a format is none of these.
 
     Examples
     --------
@@ -49,6 +54,8 @@ def save(figure: Figure, directory: str | Path, name: str) -> list[Path]:
     """
     if not name or Path(name).name != name:
         raise ValueError(f"expected a file name without a directory, got {name!r}")
+    if unknown := [each for each in formats if each not in _DPI]:
+        raise ValueError(f"figures are written as {', '.join(_DPI)}, not as {', '.join(unknown)}")
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -56,8 +63,8 @@ def save(figure: Figure, directory: str | Path, name: str) -> list[Path]:
         style(),
         mpl.rc_context({"svg.hashsalt": "hiercal", "svg.fonttype": "path", "pdf.fonttype": 42}),
     ):
-        for suffix, metadata in _METADATA.items():
+        for suffix in formats:
             path = directory / f"{name}.{suffix}"
-            figure.savefig(path, format=suffix, dpi=_DPI[suffix], metadata=metadata)
+            figure.savefig(path, format=suffix, dpi=_DPI[suffix], metadata=_METADATA[suffix])
             paths.append(path)
     return paths

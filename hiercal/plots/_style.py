@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import matplotlib.style
@@ -161,6 +162,7 @@ def plain(name: str) -> str:
     return name.replace("$", r"\$")
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
     """Width in inches of one line of text at `size` points."""
     width, _, _ = text_to_path.get_text_width_height_descent(

@@ -82,7 +82,8 @@ def fitted(
         missing = _missing(run, journal, where, reports)
         wanted = _wanted_draws(run, journal)
         if any(missing) or wanted:
-            fit_missing(run, journal, folder, Plan(missing), where, reports, wanted_draws=wanted)
+            plan = Plan(missing, kinds=[type(arm.fitter) for arm in run.arms])
+            fit_missing(run, journal, folder, plan, where, reports, wanted_draws=wanted)
         made_of(folder, records=None)
         write_records(folder, journal, run.simulations)
         made_of(folder, records=run.simulations)

@@ -16,8 +16,8 @@ from hiercal.runs.engine import decided
 from hiercal.runs.executors import Where
 from hiercal.runs.record import ranked
 from hiercal.runs.run import Run
+from hiercal.sbc.mixing import MAX_LOW_ESS
 from hiercal.sbc.sequential import FUNCTIONALS, difference_log_e, family_log_e, rank_log_e
-from hiercal.sbc.verdict import MAX_LOW_ESS
 
 RANK, EFFECTIVE, _BULK = (COLUMNS.index(c) for c in ("rank", "rank_effective", "ess_bulk"))
 

@@ -67,29 +67,33 @@ class Watching(Executor):
 
     def __init__(self, limits: TimeLimits, note: Note) -> None:
         self.limits, self._waiting = limits, Waiting(note)
+        self._compiled_at: dict[Arm, str] = {}
 
     def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
-        running: dict[Any, Batch] = {}
+        running: dict[Any, tuple[Batch, str | None]] = {}
         suspects: list[Batch] = []
         alone: set[Batch] = set()
         in_a_row = Counter[int]()
 
-        def start(batch: Batch) -> None:
+        def start(batch: Batch, at: str | None = None) -> None:
             arm = arms[batch.arm]
+            if at is not None:
+                self._compiled_at[arm] = at
             sent = pickled(arm), pickled(recording), batch.simulations, self._limit(arm.label)
-            running[self._submit(fit_watched, arm.label, *sent)] = batch
+            running[self._submit(fit_watched, arm.label, *sent, at=at)] = batch, at
 
         try:
             while True:
-                while len(running) < self._window() and (batch := plan.next()):
-                    start(batch)
+                for batch, at in self._next(plan, [at for _, at in running.values()]):
+                    start(batch, at)
                 if not running and suspects:
                     alone.add(suspects[-1])
                     start(suspects.pop())
                 if not running:
                     return
-                for future in self._wait({each: _named(arms, b) for each, b in running.items()}):
-                    batch = running.pop(future)
+                waited = {each: _named(arms, batch) for each, (batch, _) in running.items()}
+                for future in self._wait(waited):
+                    batch, _ = running.pop(future)
                     arm, label = batch.arm, arms[batch.arm].label
                     try:
                         fitted = self._result(future)
@@ -118,7 +122,8 @@ class Watching(Executor):
 
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
         sent, limit = (function, pickled(arm), *args), self._limit(arm.label)
-        future = self._submit(call_watched, arm.label, of_arm, *sent, limit=limit)
+        at = self._compiled_at.get(arm)
+        future = self._submit(call_watched, arm.label, of_arm, *sent, limit=limit, at=at)
         self._wait({future: arm.label})
         return self._result(future)
 
@@ -144,6 +149,19 @@ class Watching(Executor):
         finally:
             self._cancel(list(running))
 
+    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
+        """Batches to be sent, and where to: one to run and one to wait for each thread."""
+        threads = self._places()
+        plan.keep_to(threads)
+        given = Counter(busy)
+        for each in (1, 2):
+            for worker, n in threads.items():
+                while given[worker] < each * n and (batch := plan.next(worker)):
+                    given[worker] += 1
+                    yield batch, worker
+        if not given.total() and (batch := plan.next()):
+            yield batch, None  # before the first worker comes
+
     def _limit(self, label: str) -> Limit:
         """The time limit of an arm's fits: looked up while a fit runs, or a copy, as it was."""
         return partial(self.limits.of, label)
@@ -157,12 +175,14 @@ class Watching(Executor):
         return done
 
     @abstractmethod
-    def _window(self) -> int:
-        """Tasks in flight: one running and one waiting for each worker."""
+    def _places(self) -> Mapping[str, int]:
+        """Names of the workers, and how many tasks each runs at once."""
 
     @abstractmethod
-    def _submit(self, function: Callable[..., Any], *args: Any, **others: Any) -> Any:
-        """The future of a function of `hiercal.runs.supervisor`."""
+    def _submit(
+        self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
+    ) -> Any:
+        """The future of a function of `hiercal.runs.supervisor`, on a worker if it is there."""
 
     @abstractmethod
     def _done(self, futures: list[Any]) -> list[Any]:
@@ -213,25 +233,34 @@ class Pool(Watching):
         if n == CPU_COUNT and hasattr(os, "sched_getaffinity"):
             # as many workers as cores: each stays on its own, 10 % faster than moving about
             cores = sorted(os.sched_getaffinity(0))
-        self._workers = [Worker(most, cores[i % len(cores)]) for i in range(n)]
-        free = iter(self._workers)
-        self._threads = concurrent.futures.ThreadPoolExecutor(
-            n, initializer=lambda: take(next(free))
-        )
+        self._workers = {str(i): Worker(most, cores[i % len(cores)]) for i in range(n)}
+        # a thread a worker, which watches it: what is sent to a worker waits for that one
+        self._threads = {
+            name: concurrent.futures.ThreadPoolExecutor(1, initializer=take, initargs=(worker,))
+            for name, worker in self._workers.items()
+        }
+        self._sent = Counter[str]()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.end()
-        self._threads.shutdown(cancel_futures=True)
+        for thread in self._threads.values():
+            thread.shutdown(cancel_futures=True)
 
-    def _window(self) -> int:
-        return 2 * len(self._workers)
+    def _places(self) -> Mapping[str, int]:
+        return dict.fromkeys(self._workers, 1)
 
-    def _submit(self, function: Callable[..., Any], *args: Any, **others: Any) -> Any:
-        return self._threads.submit(function, *args, **others)
+    def _submit(
+        self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
+    ) -> Any:
+        place = at or min(self._workers, key=lambda name: self._sent[name])
+        self._sent[place] += 1
+        future = self._threads[place].submit(function, *args, **others)
+        future.add_done_callback(lambda _: self._sent.subtract([place]))
+        return future
 
     def _done(self, futures: list[Any]) -> list[Any]:
         return list(concurrent.futures.wait(futures, 1, concurrent.futures.FIRST_COMPLETED).done)
@@ -244,7 +273,7 @@ class Pool(Watching):
             future.cancel()
 
     def _waited_for(self, running: list[str]) -> list[str]:
-        return [self._at(worker) for worker in self._workers if worker.busy_with]
+        return [self._at(worker) for worker in self._workers.values() if worker.busy_with]
 
     def _at(self, worker: Worker) -> str:
         doing, label = worker.doing, worker.busy_with
@@ -263,11 +292,14 @@ class OnDask(Watching):
         super().__init__(limits, note)
         self._client, self._seen = client, time.monotonic()
 
-    def _window(self) -> int:
-        return 2 * max(sum(self._client.ncores().values()), 1)
+    def _places(self) -> Mapping[str, int]:
+        return self._client.ncores()
 
-    def _submit(self, function: Callable[..., Any], *args: Any, **others: Any) -> Any:
-        return self._client.submit(function, *args, **others, pure=False)
+    def _submit(
+        self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
+    ) -> Any:
+        where = {} if at is None else {"workers": [at], "allow_other_workers": True}
+        return self._client.submit(function, *args, **others, pure=False, **where)
 
     def _done(self, futures: list[Any]) -> list[Any]:
         from distributed import wait

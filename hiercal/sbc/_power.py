@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import gammaln, log_ndtr
-from scipy.stats import chi2
+from scipy.special import chdtri, gammaln, log_ndtr
 
 from hiercal.sbc._smooth import discrete_legendre
 from hiercal.sbc._tail import smooth_p
@@ -141,7 +140,7 @@ def _power_function(n: int, max_rank: int, level: float) -> Callable[[float, flo
 
 
 def _critical_value(n: int, max_rank: int, level: float) -> float:
-    guess = float(chi2.isf(level, _ORDER))
+    guess = float(chdtri(_ORDER, level))
     return float(
         brentq(lambda x: smooth_p(x, n, max_rank, _ORDER) - level, guess / 4, 4 * guess + 20)
     )

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from hiercal.sbc._smooth import discrete_legendre, smooth_moments
 
@@ -25,7 +25,7 @@ def smooth_p(statistic: float, n: int, max_rank: int, order: int) -> float:
     With fewer than `FEW` simulations and below `FAR`, `tail` instead, where that is larger.
     """
     fourth, third = smooth_moments(max_rank, order)
-    g0, g1, g2, g3 = chi2.sf(statistic, order + 2 * np.arange(4)).tolist()
+    g0, g1, g2, g3 = chdtrc(order + 2 * np.arange(4), statistic).tolist()
     correction = fourth * (g2 - 2 * g1 + g0) + third * (g3 - 3 * g2 + 3 * g1 - g0)
     p = float(min(1.0, max(0.0, g0 + correction / n)))
     return p if n >= FEW or p >= FAR else min(FAR, max(p, tail(statistic, n, max_rank, order)))

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtr
-from scipy.stats import binomtest
+from scipy.special import betaincinv, ndtri
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,6 +198,8 @@ def coverage_p(x: ArrayLike, n: ArrayLike, level: ArrayLike) -> NDArray[np.float
 
 @np.vectorize
 def _binomial_p(x: int, n: int, level: float) -> float:
+    from scipy.stats import binomtest  # half a second, which not every command spends
+
     return float(binomtest(int(x), int(n), float(level)).pvalue)
 
 
@@ -289,7 +290,9 @@ def hdi_level(n_draws: int, prob: float = 0.89) -> Level:
 
     The narrowest of many windows is narrow partly by chance, so the interval covers less than
     `prob`. Computed for normal posteriors, in a simulation with a fixed seed that averages the
-    exact normal probability of each interval: 8 million draws, at least 400 intervals, 0.2 s.
+    exact normal probability of each interval. Of the sorted draws only those at which a window
+    starts or ends are drawn. The window that starts at the middle one of them holds its share of
+    ``steps / (n_draws + 1)`` on average exactly, and what it holds more by chance is taken off.
 
     Parameters
     ----------
@@ -301,7 +304,7 @@ def hdi_level(n_draws: int, prob: float = 0.89) -> Level:
     Returns
     -------
     Level
-        The level and its Monte Carlo standard error, about 1e-4.
+        The level and its Monte Carlo standard error, below 2e-4 at the level of 0.89.
 
     Raises
     ------
@@ -318,14 +321,23 @@ def hdi_level(n_draws: int, prob: float = 0.89) -> Level:
             f"got n_draws={n_draws} and prob={prob}: expected at least 2 draws and 0 < prob < 1."
         )
     rng = np.random.default_rng(20221)
-    n_intervals = max(400, 8_000_000 // n_draws)
-    batch = max(1, 500_000 // n_draws)
-    inside = np.empty(n_intervals)
-    for start in range(0, n_intervals, batch):
-        stop = min(start + batch, n_intervals)
-        ends = hdi(rng.standard_normal((stop - start, n_draws)).T, prob)
-        inside[start:stop] = ndtr(ends[:, 1]) - ndtr(ends[:, 0])
-    return Level(float(inside.mean()), float(inside.std(ddof=1) / np.sqrt(n_intervals)))
+    steps = _window(n_draws, prob)
+    starts = n_draws - steps
+    n_intervals = max(100, min(2_000_000 // n_draws, 200_000))
+    # sorted uniforms are sums of exponentials over the sum of them all
+    if steps < starts:
+        sums = np.cumsum(rng.standard_exponential((n_draws + 1, n_intervals)), axis=0)
+        low, high = sums[:starts] / sums[-1], sums[steps:-1] / sums[-1]
+    else:
+        up = np.cumsum(rng.standard_exponential((starts, n_intervals)), axis=0)
+        down = np.cumsum(rng.standard_exponential((starts, n_intervals)), axis=0)
+        total = up[-1] + down[-1] + rng.standard_gamma(steps - starts + 1, n_intervals)
+        low, high = up / total, 1 - down[::-1] / total
+    narrowest = np.argmin(ndtri(high) - ndtri(low), axis=0)
+    held = high - low
+    more = held[narrowest, np.arange(n_intervals)] - held[starts // 2]
+    level = steps / (n_draws + 1) + more.mean()
+    return Level(float(level), float(more.std(ddof=1) / np.sqrt(n_intervals)))
 
 
 def _window(n_draws: int, prob: float) -> int:

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.special import xlog1py
-from scipy.stats import binom
 
 from hiercal.sbc.bands import stirling_error
 
@@ -74,6 +73,8 @@ def histogram_band(n: int, n_bins: int, level: float = 0.95) -> HistogramBand:
             f"got n={n}, n_bins={n_bins}, level={level}: expected n >= 1, n_bins >= 2 and a level "
             "strictly inside (0, 1)."
         )
+
+    from scipy.stats import binom  # half a second, and only figures need it
 
     def limits(tail: float) -> tuple[int, int]:
         return int(binom.ppf(tail, n, 1 / n_bins)), int(binom.isf(tail, n, 1 / n_bins))

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiercal.sbc.bands import check_ranks
+from hiercal.sbc.mixing import MAX_LOW_ESS
 from hiercal.sbc.uniformity import detectable, holm, uniformity_test
 
 _NAN = float("nan")
-MAX_LOW_ESS = 0.2
-"""Largest share of fits with a bulk effective sample size below L at which plain ranks count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hiercal.fitters._fitter import check_seed
 from hiercal.runs import identity
-from hiercal.runs.engine import fitted
-from hiercal.runs.executors import Where
 from hiercal.runs.folder import check_folder
 from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import (
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from hiercal.runs.executors import Where
     from hiercal.runs.result import Result
 
 Tables = Mapping[str, "pd.DataFrame"]
@@ -202,6 +201,8 @@ def run(
         If it holds runs of it that were made by other code or versions.
     """
     from hiercal.plots import save
+    from hiercal.runs.engine import fitted  # and not to show a study's tables
+    from hiercal.runs.executors import Where
 
     runs = study.runs()
     manifest_path = folder / MANIFEST
@@ -278,6 +279,8 @@ def run(
 
 def _measured(study: Study, folder: Path, where: Where, say: Say) -> dict[str, Rows]:
     """Measure what has not been measured, and return all of it."""
+    from hiercal.runs.executors import Where
+
     wanted = study.measurements()
     if not wanted:
         return {}

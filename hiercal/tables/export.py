@@ -1,15 +1,14 @@
-"""Fits a run and writes what is made of its records: tables, the ArviZ store, figures."""
+"""Fits a run and writes what is made of its records: tables, figures, the ArviZ store."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiercal.plots import save
 from hiercal.runs.engine import fitted
 from hiercal.runs.executors import Where
 from hiercal.runs.full_disk import trouble
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STORE = "sbc.zarr"
+JUDGED = ("verdicts", "meaning", "mixing", "bias")
+"""Tables that the verdicts are printed from, made before all others."""
 
 Makers = Mapping[str, Callable[[], "pd.DataFrame"]]
 """What makes tables, by name."""
@@ -45,6 +46,7 @@ def run(
     progress: bool = True,
     fresh: bool = False,
     given: str | os.PathLike[str] | None = None,
+    judged: Callable[[Result], None] | None = None,
 ) -> Result:
     """Fit what is still to be fitted and return the result; safe to interrupt and repeat.
 
@@ -70,6 +72,8 @@ def run(
         Start over: remove what an earlier run wrote in the folder, and nothing else.
     given : path
         The file that the run was read from, for the manifest.
+    judged : callable, optional
+        Is given the result once its verdicts are there, before the figures are drawn.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def run(
         progress=progress,
         fresh=fresh,
         given=given,
-        finish=export,
+        finish=partial(export, judged=judged),
     )
 
 
@@ -169,59 +173,149 @@ def requantify(
     return Result(result.folder)
 
 
-def export(result: Result, makers: Makers | None = None) -> list[str]:
-    """Write the tables, the ArviZ store and the figures from the records, each on its own.
+def export(
+    result: Result, makers: Makers | None = None, judged: Callable[[Result], None] | None = None
+) -> list[str]:
+    """Write the tables, the figures and the ArviZ store from the records, each on its own.
+
+    Figures are PNG, and also PDF or SVG where the folder has these from an earlier `draw`.
 
     Parameters
     ----------
     result : Result
     makers : mapping, optional
         What makes the tables, by name; by default `table_makers`.
+    judged : callable, optional
+        As of `run`. What it raises is raised once all is written.
 
     Returns
     -------
     list of str
         A line for each that could not be made, with the reason; ``not_made.csv`` has the same.
     """
-    import pandas as pd
-
-    folder = result.folder
-    made_of(folder, tables=None)
-    files = [STORE]
-    missing: dict[str, str] = {}
-
-    def attempt(name: str, make: Callable[[], None]) -> None:
+    folder, n = result.folder, result.n_simulations
+    makers = table_makers(result) if makers is None else makers
+    made_of(folder, tables=None, figures=None)
+    for name in makers:
+        _csv(folder, name).unlink(missing_ok=True)  # an older table is not this run's
+    made = _Made(folder)
+    for name in [name for name in makers if name in JUDGED]:
+        made.table(name, makers[name])
+    made.noted(tables=n)
+    raised = None
+    if judged is not None:
         try:
-            make()
+            judged(Result(folder))
+        except Exception as error:
+            raised = error  # a closed pipe costs no figure
+    for name in [name for name in makers if name not in JUDGED]:
+        made.table(name, makers[name])
+    for name, make in figure_makers(result).items():
+        made.attempt(f"figures/{name}", partial(_picture, folder, name, make))
+    made.attempt(STORE, partial(_store, result))
+    made.noted(figures=n)
+    if raised is not None:
+        raise raised
+    return [f"{name} could not be made: {why}" for name, why in made.missing.items()]
+
+
+def draw(result: Result, formats: Sequence[str] = ("png", "pdf", "svg")) -> list[Path]:
+    """Draw a run's figures again; first finish an export that was cut short.
+
+    Parameters
+    ----------
+    result : Result
+    formats : sequence of {"png", "pdf", "svg"}
+        Later exports into the folder keep to those that are there.
+
+    Returns
+    -------
+    list of path
+        The figures.
+
+    Raises
+    ------
+    ValueError
+        If a format is none of these.
+    """
+    if result.manifest["made_of"].get("figures", 0) is None:
+        export(result)
+    names = [
+        name
+        for each, make in figure_makers(result).items()
+        for name in _picture(result.folder, each, make, formats)
+    ]
+    made_of(result.folder, names)
+    return [result.folder / name for name in names]
+
+
+class _Made:
+    """What has been written into a folder, and what could not be.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Attributes
+    ----------
+    missing : dict of str to str
+        Why, by name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.missing: dict[str, str] = {}
+        self._folder = folder
+        self._files: list[str] = []
+
+    def attempt(self, name: str, make: Callable[[], list[str]]) -> None:
+        """Write what `make` returns the paths of."""
+        try:
+            self._files += make()
         except Exception as error:
             if trouble(error):
                 raise
             # the fits have cost hours: what one table or figure raises costs no other
-            missing[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self.missing[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
 
-    def write(name: str, make: Callable[[], pd.DataFrame]) -> None:
-        path = folder / f"{name}.csv"
-        path.unlink(missing_ok=True)  # an older table is not this run's
-        if len(table := make()):
-            table.to_csv(path, index=False, lineterminator="\n")
-            files.append(path.name)
+    def table(self, name: str, make: Callable[[], pd.DataFrame]) -> None:
+        self.attempt(f"{name}.csv", lambda: _write(self._folder, name, make()))
 
-    def picture(name: str, draw: Callable[[], Figure]) -> None:
-        paths = save(draw(), folder / "figures", name)
-        files.extend(f"figures/{path.name}" for path in paths)
+    def noted(self, **simulations: int | None) -> None:
+        """Note what there is in the manifest and in ``not_made.csv``."""
+        import pandas as pd
 
-    for name, make in (table_makers(result) if makers is None else makers).items():
-        attempt(f"{name}.csv", partial(write, name, make))
-    attempt(STORE, partial(_store, result))
-    for name, draw in figure_makers(result).items():
-        attempt(f"figures/{name}", partial(picture, name, draw))
-    why = {"name": list(missing), "why": list(missing.values())}
-    write("not_made", lambda: pd.DataFrame(why))
-    made_of(folder, files, tables=result.n_simulations)
-    return [f"{name} could not be made: {why}" for name, why in missing.items()]
+        why = {"name": list(self.missing), "why": list(self.missing.values())}
+        files = [*self._files, *_write(self._folder, "not_made", pd.DataFrame(why))]
+        made_of(self._folder, files, **simulations)
 
 
-def _store(result: Result) -> None:
+def _csv(folder: Path, name: str) -> Path:
+    return folder / f"{name}.csv"
+
+
+def _write(folder: Path, name: str, table: pd.DataFrame) -> list[str]:
+    """Write a table that has rows."""
+    path = _csv(folder, name)
+    path.unlink(missing_ok=True)
+    if table.empty:
+        return []
+    table.to_csv(path, index=False, lineterminator="\n")
+    return [path.name]
+
+
+def _picture(
+    folder: Path, name: str, make: Callable[[], Figure], formats: Sequence[str] | None = None
+) -> list[str]:
+    """Draw a figure, by default as PNG and as what there is of it."""
+    from hiercal.plots import save
+
+    if formats is None:
+        there = [each for each in ("pdf", "svg") if (folder / f"figures/{name}.{each}").exists()]
+        formats = ("png", *there)
+    return [f"figures/{path.name}" for path in save(make(), folder / "figures", name, formats)]
+
+
+def _store(result: Result) -> list[str]:
     """Randomised PIT values as an ArviZ DataTree in ``sbc.zarr``."""
     tree = pit_tree(result)
     part, final = result.folder / f"{STORE}.part", result.folder / STORE
@@ -229,3 +323,4 @@ def _store(result: Result) -> None:
     tree.to_zarr(part, mode="w", zarr_format=2)
     shutil.rmtree(final, ignore_errors=True)
     os.replace(part, final)
+    return [STORE]

@@ -8,8 +8,8 @@ import numpy as np
 
 from hiercal.sbc import mixing as chains
 from hiercal.sbc._rank_laws import effective_numbers
+from hiercal.sbc.mixing import MAX_LOW_ESS
 from hiercal.sbc.pattern import pattern
-from hiercal.sbc.verdict import MAX_LOW_ESS
 from hiercal.tables._causes import DENSITIES, Arm, Failure, anchor, named, why
 from hiercal.tables._cells import cells
 from hiercal.tables._sentences import sentence

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING
 
 from hiercal.sbc import mixing as rule
-from hiercal.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 CALIBRATED, MISCALIBRATED, NOT_DECIDED = 0, 1, 3
 """Exit codes of a check."""
 MIXING = "mixing.csv"
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|\b(nan|inf)\b", re.IGNORECASE)
 
 
 def mixing(result: Result) -> pd.DataFrame:
@@ -54,64 +51,6 @@ def mixing(result: Result) -> pd.DataFrame:
         )
         rows.append({"arm": arm["arm"]} | dataclasses.asdict(judged))
     return pd.DataFrame(rows)
-
-
-def said(row: dict[str, float]) -> list[str]:
-    """What a row of `mixing` warns of, in words; nothing where all is well.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hiercal.sbc.mixing import mixing
-    >>> fits = {"r_hat_max": np.full(99, 1.4), "ess_tail_min": np.full(99, 400.0),
-    ...         "divergences": np.zeros(99), "e_bfmi": np.ones(99), "max_tree_depth": np.ones(99)}
-    >>> said(dataclasses.asdict(mixing(fits, 4, 1000, 10)))
-    ['chains do not mix in 100 % of fits (R-hat above 1.05 in 100 %, tail ESS below 400 in 0 %)']
-    """
-    warnings = []
-    if row["mixes"] == "no":
-        warnings.append(
-            f"chains do not mix in {percent(row['unmixed'])} of fits (R-hat above "
-            f"{row['r_hat_limit']:.3g} in {percent(row['high_r_hat'])}, tail ESS below "
-            f"{row['ess_limit']:.0f} in {percent(row['low_ess_tail'])})"
-        )
-    if row["mixes"] == "unchecked" and row["n"]:
-        warnings.append("whether chains mix is unchecked: they have fewer than 4 draws")
-    if row["diverged"] > rule.SHARE:
-        warnings.append(
-            f"{percent(row['diverged'])} of fits diverge ({percent(row['divergent_draws'])} of "
-            "all draws)"
-        )
-    if row["low_e_bfmi"] > rule.SHARE:
-        warnings.append(f"E-BFMI below {rule.E_BFMI:g} in {percent(row['low_e_bfmi'])} of fits")
-    if row["deepest_tree"] > rule.SHARE:
-        warnings.append(f"largest tree depth reached in {percent(row['deepest_tree'])} of fits")
-    return warnings
-
-
-def errors(fits: pd.DataFrame) -> pd.DataFrame:
-    """The first error of each kind: type and message with its numbers left out.
-
-    Parameters
-    ----------
-    fits : DataFrame
-        With ``arm, simulation, error``.
-
-    Returns
-    -------
-    DataFrame
-        ``count, arm, simulation, error``, the most frequent kind first.
-    """
-    import pandas as pd
-
-    failed = fits[fits["error"].notna().to_numpy()]
-    kinds = failed["error"].str.replace(_NUMBER, "#", regex=True)
-    rows = [
-        {"count": len(own), **own.iloc[0][["arm", "simulation", "error"]].to_dict()}
-        for _, own in failed.groupby(kinds.to_numpy(), sort=False)
-    ]
-    table = pd.DataFrame(rows, columns=["count", "arm", "simulation", "error"])
-    return table.sort_values("count", ascending=False, kind="stable", ignore_index=True)
 
 
 def check(result: Result, allow_inconclusive: bool = False) -> int:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
+from scipy.stats import norm
 
 from hiercal.sbc.coverage import (
     central,
@@ -109,6 +110,19 @@ def test_hdis_of_draws_cover_less_than_they_say(n_draws, level):
     found = hdi_level(n_draws, 0.89)
     assert found.standard_error < 2e-4
     assert found.level == pytest.approx(level, abs=4 * found.standard_error)
+
+
+@pytest.mark.parametrize(("n_draws", "level"), [(12, 0.89), (12, 0.3), (101, 0.5)])
+def test_hdi_level_is_the_mean_probability_of_drawn_intervals(n_draws, level):
+    draws = np.random.default_rng(5).normal(size=(n_draws, 20_000))
+    held = norm.cdf(hdi(draws, level)) @ [-1, 1]
+    found = hdi_level(n_draws, level)
+    apart = abs(found.level - held.mean())
+    assert apart < 4 * np.hypot(found.standard_error, held.std() / np.sqrt(len(held)))
+
+
+def test_hdi_level_of_two_draws_is_exact():
+    assert hdi_level(2, 0.89) == pytest.approx((1 / 3, 0))
 
 
 def test_hdi_level_is_what_intervals_cover():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiercal import Run, fitter, story
+from hiercal import Result, Run, fitter, story
 from hiercal.console.result import show_result
 from hiercal.tables import export, verdicts
 from tests.running import run
@@ -35,9 +35,9 @@ def pit_values(folder):
 def test_the_manifest_lists_every_file_and_calls_the_run_complete(result):
     manifest = json.loads((result.folder / "manifest.json").read_text())
     assert manifest["complete"]
-    assert manifest["made_of"] == {"records": 60, "tables": 60}
+    assert manifest["made_of"] == {"records": 60, "tables": 60, "figures": 60}
     assert not (result.folder / "not_made.csv").exists()
-    figures = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "svg", "png")]
+    figures = [f"figures/{name}.png" for name in FIGURES]
     tables = [f"{name}.csv" for name in ("verdicts", "mixing", "coverage", "bias", "strata")]
     assert manifest["files"] == sorted([*figures, *tables, "sbc.zarr"])
     assert all((result.folder / name).exists() for name in manifest["files"])
@@ -148,7 +148,7 @@ def test_what_cannot_be_made_is_said_and_costs_no_other(tmp_path, monkeypatch):
     design = Run(stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=10)
     result = run(design, tmp_path, export=True)
     table = pd.read_csv(tmp_path / "not_made.csv")
-    assert table["name"].tolist() == ["coverage.csv", "sbc.zarr", "figures/recovery"]
+    assert table["name"].tolist() == ["coverage.csv", "figures/recovery", "sbc.zarr"]
     assert (table["why"] == "ZeroDivisionError: planted here").all()
     assert not (tmp_path / "coverage.csv").exists()
     assert (tmp_path / "verdicts.csv").exists()
@@ -157,3 +157,66 @@ def test_what_cannot_be_made_is_said_and_costs_no_other(tmp_path, monkeypatch):
     assert export.export(result) == []
     assert not (tmp_path / "not_made.csv").exists()
     assert (tmp_path / "figures" / "recovery.png").exists()
+
+
+def eight_schools(simulations=10):
+    return Run(stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=simulations)
+
+
+def files(folder):
+    """Contents of what a run writes, without journal and times."""
+    names = [*folder.glob("*.csv"), *(folder / "figures").glob("*")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in names}
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_kill_between_verdict_and_figures_is_made_good(tmp_path, capsys):
+    def killed(result):
+        assert not (result.folder / "figures").exists()
+        assert not (result.folder / "coverage.csv").exists()
+        show_result(result)
+        raise KeyboardInterrupt
+
+    undisturbed = run(eight_schools(), tmp_path / "undisturbed", export=True)
+    assert "still to be drawn" not in capsys.readouterr().out
+    for again in ("run", "draw"):
+        folder = tmp_path / again
+        with pytest.raises(KeyboardInterrupt):
+            run(eight_schools(), folder, export=True, judged=killed)
+        first = capsys.readouterr().out
+        assert "still to be drawn" in first
+        assert "has not ended" not in first
+        show_result(Result(folder))
+        assert capsys.readouterr().out == first
+        if again == "run":
+            run(eight_schools(), folder, export=True)
+        else:
+            export.draw(Result(folder), ["png"])
+        assert files(folder) == files(undisturbed.folder)
+        assert (folder / "sbc.zarr").exists()
+        show_result(Result(folder))
+        assert "still to be drawn" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_verdict_that_cannot_be_printed_costs_no_figure(tmp_path):
+    def closed(_):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run(eight_schools(), tmp_path, export=True, judged=closed)
+    assert (tmp_path / "figures" / "recovery.png").exists()
+    assert Result(tmp_path).manifest["made_of"]["figures"] == 10
+
+
+def test_formats_that_were_asked_for_are_kept_up(tmp_path):
+    result = run(eight_schools(), tmp_path, export=True)
+    drawn = export.draw(result, ["svg"])
+    assert {path.name for path in drawn} == {f"{name}.svg" for name in FIGURES}
+    before = drawn[0].read_bytes()
+    run(eight_schools(12), tmp_path, export=True)
+    assert drawn[0].read_bytes() != before
+    assert f"figures/{drawn[0].name}" in Result(tmp_path).manifest["files"]
+    assert not list(tmp_path.glob("figures/*.pdf"))
+    with pytest.raises(ValueError, match="not as gif"):
+        export.draw(result, ["gif"])
