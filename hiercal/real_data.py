@@ -23,6 +23,9 @@ from hiercal.simulators._capabilities import ExactPosterior, FromTable, RealData
 from hiercal.user_models._draws_files import csv_table
 from hiercal.words import reason
 
+MOST_GROUPS = 1000
+"""Groups of which the exact posterior is computed unless more are asked for."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -31,7 +34,8 @@ class Fitted:
     Attributes
     ----------
     no_exact : str
-        Why there is no exact posterior, where the story has one and it could not be computed.
+        Why there is no exact posterior, where the story has one: it could not be computed, or was
+        not asked for.
     """
 
     label: str
@@ -49,6 +53,8 @@ def fit_real_data(
     seed: int,
     options: dict[str, Any],
     defaults: dict[str, Any] | None = None,
+    *,
+    exact: bool = False,
 ) -> Fitted:
     """Fit a story to a CSV file or to its own real data.
 
@@ -64,6 +70,8 @@ def fit_real_data(
         The fitter's options; a ValueError for one that it does not have.
     defaults : dict
         Values of other options, for a fitter that has them.
+    exact : bool
+        Compute the exact posterior of more than `MOST_GROUPS` groups too.
 
     Raises
     ------
@@ -89,14 +97,18 @@ def fit_real_data(
         return Fitted(f"{story.name}/{fitter.label}", story, fitted, {}, None)
     rng = stream(seed, "real data", arm_key(story, fitter))
     quantities = story.quantities(fitted.draws, data, rng)
-    exact, no_exact = None, ""
+    posterior, why = None, ""
     if isinstance(story, ExactPosterior):
-        try:
-            exact = story.exact(data, getattr(fitter, "model", "noncentred"))
-        except Exception as error:
-            # the fit is there all the same, and is shown
-            no_exact = reason(error)
-    return Fitted(f"{story.name}/{fitter.label}", story, fitted, quantities, exact, no_exact)
+        n_groups = len(story.labels(story.groups)) if story.groups else 0
+        if n_groups > MOST_GROUPS and not exact:
+            why = f"there are {n_groups:,} groups, which may take minutes; --exact computes it"
+        else:
+            try:
+                posterior = story.exact(data, getattr(fitter, "model", "noncentred"))
+            except Exception as error:
+                # the fit is there all the same, and is shown
+                why = reason(error)
+    return Fitted(f"{story.name}/{fitter.label}", story, fitted, quantities, posterior, why)
 
 
 def _told(cls: type[Story], path: Path | None) -> tuple[Story, Mapping[str, np.ndarray]]:

@@ -298,6 +298,7 @@ def show(folder: Path, every: bool, formats: str | None) -> None:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--all", "every", is_flag=True, help="Every element, not only the first 50 of each.")
+@click.option("--exact", is_flag=True, help="The exact posterior of more than 1,000 groups too.")
 @click.option(
     "--log-lik",
     is_flag=True,
@@ -311,6 +312,7 @@ def fit(
     fitter: str,
     seed: int,
     every: bool,
+    exact: bool,
     log_lik: bool,
     **options: Any,
 ) -> None:
@@ -330,7 +332,7 @@ def fit(
         if context.get_parameter_source(name) is not usual
     }
     try:
-        fitted = fit_real_data(story, data, fitter, seed, asked, defaults)
+        fitted = fit_real_data(story, data, fitter, seed, asked, defaults, exact=exact)
     except (ValueError, ModuleNotFoundError, FileNotFoundError) as error:
         fail(str(error), 2)
     if fitted.fit.error is not None:

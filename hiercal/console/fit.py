@@ -90,7 +90,7 @@ def show_fit(fitted: Fitted, *, every: bool = False, log_lik: bool = False) -> N
         if LOG_LIK in exact.names and not log_lik:
             out.print("--log-lik computes the exact interval of log_lik too.")
     if fitted.no_exact:
-        out.print(f"no exact posterior of these data: {fitted.no_exact}", markup=False)
+        out.print(f"No exact posterior of these data: {fitted.no_exact}.", markup=False)
 
 
 def _left_out(fitted: Fitted) -> dict[str, list[str]]:

@@ -201,7 +201,7 @@ def _reported(arm: Arm, drawn: Simulation) -> Values:
 def _as_floats(draws: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> Values:
     """Draws as floats; a ValueError for whole numbers where the truth is none."""
     for name, values in draws.items():
-        if values.dtype.kind != "f" and np.any(np.asarray(truth[name]) % 1):
+        if values.dtype.kind != "f" and np.any(truth[name] != np.floor(truth[name])):
             raise ValueError(
                 f"draws of {name} are {values.dtype}, whole numbers, and the truth is "
                 f"{np.ravel(truth[name])[0]:g}: return floats"

@@ -122,8 +122,12 @@ def _numbers(name: str, column: pd.Series, where: str) -> np.ndarray:
 
 def _checked(name: str, values: np.ndarray, where: str) -> np.ndarray:
     """The values of a column, whole numbers in those of the index."""
-    if name in INDEX and (values[~np.isnan(values)] % 1 != 0).any():
-        raise DrawsRefused(f"{where}: column {name} holds fractions; give whole numbers")
+    if name in INDEX:
+        there = values[~np.isnan(values)]
+        if np.isinf(there).any() or (there != np.floor(there)).any():
+            raise DrawsRefused(
+                f"{where}: column {name} holds fractions or infinities; give whole numbers"
+            )
     return values
 
 
