@@ -309,8 +309,7 @@ def commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*args: str) -> str:
-        # with its usual locks, a git that is killed, as on a full disk, leaves the user's repository
-        # locked
+        # one with its usual locks that is killed, as on a full disk, leaves the repository locked
         command = ["git", "--no-optional-locks", "-C", str(here), *args]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return done.stdout.strip()
