@@ -38,6 +38,13 @@ def unrendered(monkeypatch):
     monkeypatch.setattr("hiercal.plots.save", save)
 
 
+@pytest.fixture
+def tables_alone(monkeypatch):
+    """Runs write their tables, but neither figures nor the store of ArviZ."""
+    monkeypatch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
+    monkeypatch.setattr("hiercal.tables.export._store", lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def mocks_file():
     return MOCKS

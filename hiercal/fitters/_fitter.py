@@ -266,10 +266,15 @@ def failed(error: str, seconds: float = float("nan")) -> Fit:
     return Fit({}, {}, seconds, error)
 
 
+COMPILED = 50_000_000
+"""Bytes of room that compiled code may need."""
+
+
 def cache_folder(name: str) -> Path:
     """Where compiled code of one backend persists: ``HIERCAL_CACHE`` or the user's cache folder.
 
-    Where that cannot be written, a temporary folder of this process: code is then compiled again.
+    Where that cannot be written or is full, a temporary folder of this process, for which code is
+    compiled again.
     """
     import platformdirs
 
@@ -279,9 +284,10 @@ def cache_folder(name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"1")
+        room = shutil.disk_usage(folder).free >= COMPILED
     except OSError:
-        return _own_folder(name)
-    return folder
+        room = False
+    return folder if room else _own_folder(name)
 
 
 @cache

@@ -145,11 +145,11 @@ class Calibration:
         try:
             return self._checked(run)
         except (RunError, JournalError, CannotCarry) as error:
-            pytest.fail(str(error), pytrace=False)
+            why = str(error)
         except (OSError, sqlite3.Error) as error:
-            if (message := told(error, "a folder of this test")) is None:
+            if not (why := told(error, "a folder of this test") or ""):
                 raise
-            pytest.fail(message, pytrace=False)
+        pytest.fail(why, pytrace=False)  # not while an error is handled, which would be shown too
 
     def _run(self, target: Any, asked: dict[str, Any], options: dict[str, Any]) -> Run:
         __tracebackhide__ = True

@@ -14,6 +14,7 @@ _ROOM = "make room on that disk"
 _RIGHT = "make it writable, or give another folder"
 _HANDLES = "close other programs or raise the limit (ulimit -n)"
 _DISK = "make room, or look at the disk and at the limit on the size of files (ulimit -f)"
+_PLACE = ("something else is where it belongs", "move that away, or give another folder")
 OF_SYSTEM = {
     errno.ENOSPC: ("the disk is full", _ROOM),
     errno.EDQUOT: ("the quota of the disk is used up", _ROOM),
@@ -23,6 +24,9 @@ OF_SYSTEM = {
     errno.EPERM: ("there is no right to write", _RIGHT),
     errno.EMFILE: ("too many files are open", _HANDLES),
     errno.ENFILE: ("too many files are open", _HANDLES),
+    errno.ENOTDIR: _PLACE,
+    errno.EEXIST: _PLACE,
+    errno.EISDIR: _PLACE,
     errno.EIO: ("the disk has an input/output error", "look at the disk"),
 }
 OF_SQLITE = {
@@ -66,7 +70,7 @@ def storing(folder: Path) -> Generator[None]:
     """Turn what hinders writing in a folder into a RunError."""
     try:
         yield
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, sqlite3.Error) as error:  # Dask raises RuntimeError from them
         if message := told(error, folder):
             raise RunError(message) from error
         raise

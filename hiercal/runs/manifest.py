@@ -320,9 +320,9 @@ def commit() -> str | None:
     here = Path(__file__).parent
 
     def git(*args: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", here, *args], capture_output=True, text=True, check=True
-        )
+        # one with its usual locks that is killed, as on a full disk, leaves the repository locked
+        command = ["git", "--no-optional-locks", "-C", str(here), *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     try:
