@@ -205,7 +205,7 @@ def command(folder, fitter, *options):
 
 
 def wait_for(condition, process):
-    for _ in range(600):
+    for _ in range(2400):
         if condition():
             return
         assert process.poll() is None, process.communicate()
