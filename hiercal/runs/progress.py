@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -55,7 +56,8 @@ class Progress(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            self.stop()
 
 
 def reporter(wanted: bool) -> Progress:

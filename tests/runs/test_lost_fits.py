@@ -205,7 +205,7 @@ def command(folder, fitter, *options):
 
 
 def wait_for(condition, process):
-    for _ in range(600):
+    for _ in range(2400):
         if condition():
             return
         assert process.poll() is None, process.communicate()
@@ -253,3 +253,12 @@ def test_a_worker_in_compiled_code_ends_with_its_driver(tmp_path):
     process.kill()
     process.communicate()
     worker.wait(timeout=10)
+
+
+def test_an_interrupt_is_not_lost_where_the_terminal_is_gone():
+    class Gone(progress.Silent):
+        def stop(self):
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(KeyboardInterrupt), Gone():
+        raise KeyboardInterrupt
