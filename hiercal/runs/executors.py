@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -208,12 +209,17 @@ class OnDask:
         self, functions: Mapping[str, Callable[[], Any]], made_of: object
     ) -> Iterator[tuple[str, Any]]:
         """What functions return, by name, as they come in; `made_of` is what they belong to."""
-        running = {
-            self._client.submit(call, packed(function, made_of), pure=False): name
-            for name, function in functions.items()
-        }
+        waiting = iter(functions.items())
+        running: dict[Future, str] = {}
         try:
-            while running:
+            while True:
+                # no more than there are threads: what waits at one worker stays there
+                free = max(sum(self._client.ncores().values()), 1) - len(running)
+                for name, function in itertools.islice(waiting, max(free, 0)):
+                    future = self._client.submit(call, packed(function, made_of), pure=False)
+                    running[future] = name
+                if not running:
+                    break
                 for future in self._wait(list(running)):
                     yield running.pop(future), future.result()
         finally:
