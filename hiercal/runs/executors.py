@@ -17,10 +17,12 @@ from hiercal.runs.run import Arm, Recording
 from hiercal.runs.worker import call, on_worker, packed, pickled
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, Scheduler
 
 PATIENCE = 120.0
 """Seconds without a single worker after which a run gives up."""
+LOOK = 2.0
+"""Seconds without a result after which workers are looked for."""
 WORKER_ENVIRONMENT = {
     # Dask's default hands freed memory back at once, to be faulted in again in the next fit
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
@@ -79,7 +81,7 @@ class Where:
                 yield OnDask(client)
             return
         with _local(self.workers) as client:
-            yield OnDask(client)
+            yield OnDask(client, own=len(client.ncores()) > 1)
 
 
 def _named(address: str | None, file: str | os.PathLike[str] | None) -> str:
@@ -132,6 +134,14 @@ def _local(workers: int | None) -> Generator[Client]:
         yield client
 
 
+def _let_run_anywhere(dask_scheduler: Scheduler) -> None:
+    """Let tasks run whose worker died when there was no other; Dask would wait for it for good."""
+    stuck = [*dask_scheduler.unrunnable] if dask_scheduler.workers else []
+    for task in stuck:
+        task.worker_restrictions = None
+    dask_scheduler.transitions({task.key: "processing" for task in stuck}, stimulus_id="hiercal")
+
+
 class Here:
     """Runs batches in this process, one after another."""
 
@@ -154,10 +164,19 @@ class Here:
 
 
 class OnDask:
-    """Runs batches on the workers of a Dask cluster."""
+    """Runs batches on the workers of a Dask cluster.
 
-    def __init__(self, client: Client) -> None:
+    Parameters
+    ----------
+    client : Client
+    own : bool
+        Whether the cluster is this run's own, where each batch is sent to a worker that has
+        compiled its arm.
+    """
+
+    def __init__(self, client: Client, *, own: bool = False) -> None:
         self._client = client
+        self._own = own
         self._compiled_at: dict[Arm, str] = {}
 
     def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
@@ -176,8 +195,12 @@ class OnDask:
                 if not running:
                     break
                 for future in self._wait(list(running)):
+                    try:
+                        error = future.exception(timeout=PATIENCE)
+                        result = () if error else future.result(timeout=PATIENCE)
+                    except TimeoutError:
+                        continue  # its worker died with the result, and it is made again
                     batch, _ = running.pop(future)
-                    error = future.exception()
                     if isinstance(error, KilledWorker):
                         suspects += [(batch.arm, i) for i in batch.simulations]
                     elif isinstance(error, PreparationError):
@@ -185,7 +208,7 @@ class OnDask:
                     elif error is not None:
                         raise error
                     else:
-                        yield Outcome(batch, *future.result())
+                        yield Outcome(batch, *result)
             # A death is blamed on every task that waited on that worker, so each suspect gets a
             # cluster to itself before its simulation is recorded as the killer.
             for arm, simulation in suspects:
@@ -240,6 +263,11 @@ class OnDask:
     def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
         """Batches to be sent, and where to: one to run and one to wait for each thread."""
         threads = self._client.ncores()
+        if not self._own:
+            free = 2 * max(sum(threads.values()), 1) - len(busy)
+            batches = (plan.next() for _ in range(free))
+            yield from ((batch, None) for batch in batches if batch)
+            return
         plan.keep_to(threads)
         given = Counter(busy)
         for each in (1, 2):
@@ -257,9 +285,11 @@ class OnDask:
         idle = 0.0
         while True:
             try:
-                return list(wait(futures, timeout=10, return_when="FIRST_COMPLETED").done)
+                return list(wait(futures, timeout=LOOK, return_when="FIRST_COMPLETED").done)
             except TimeoutError:
-                idle = 0.0 if self._client.ncores() else idle + 10
+                idle = 0.0 if self._client.ncores() else idle + LOOK
+                if self._own:
+                    self._client.run_on_scheduler(_let_run_anywhere)
                 if idle >= PATIENCE:
                     raise RunError(
                         f"no worker for {PATIENCE:.0f} s; start workers, then run the same command "

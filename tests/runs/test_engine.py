@@ -216,3 +216,21 @@ def test_a_second_worker_compiles_an_arm_that_has_much_left():
             plan.observe(batches.Outcome(batches.Batch(0, (0,)), [None], seconds=seconds))
         batch = plan.next("two")
         assert (batch and batch.arm) == wanted, (number, seconds)
+
+
+def test_what_waits_for_a_worker_that_is_gone_runs_on_another():
+    """Planted: the last worker dies before another comes, for which Dask would wait for good."""
+    gone = {"workers": ["tcp://127.0.0.1:9"], "allow_other_workers": True}
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        future = client.submit(int, **gone)
+        while not client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.unrunnable)):
+            pass
+        cluster.scale(1)
+        client.wait_for_workers(1)
+        with pytest.raises(TimeoutError):
+            future.result(timeout=1)
+        client.run_on_scheduler(executors._let_run_anywhere)
+        assert future.result(timeout=20) == 0
