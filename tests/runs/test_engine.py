@@ -220,6 +220,8 @@ def test_a_second_worker_compiles_an_arm_that_has_much_left():
 
 def test_what_waits_for_a_worker_that_is_gone_runs_on_another():
     """Planted: the last worker dies before another comes, for which Dask would wait for good."""
+    from distributed import Client, LocalCluster
+
     gone = {"workers": ["tcp://127.0.0.1:9"], "allow_other_workers": True}
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
