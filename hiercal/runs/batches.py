@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hiercal.fitters import Fit
@@ -123,11 +123,6 @@ class Plan:
     def _worth_compiling_again(self, arm: int) -> bool:
         number, per_fit = len(self._missing[arm]), self._seconds_per_fit.get(arm)
         return number > FEW if per_fit is None else number * per_fit > ANOTHER_SECONDS
-
-    def keep_to(self, workers: Iterable[str]) -> None:
-        """Leave what other workers had compiled to these."""
-        there = set(workers)
-        self._compiled = {name: arms for name, arms in self._compiled.items() if name in there}
 
     def observe(self, outcome: Outcome) -> None:
         """Learn how long a fit of the arm takes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import math
 import os
 import time
@@ -130,12 +131,17 @@ class Watching(Executor):
     def each(
         self, functions: Mapping[str, Callable[[], Any]], made_of: object
     ) -> Iterator[tuple[str, Any]]:
-        running = {
-            self._submit(call_watched, name, call, packed(function, made_of)): name
-            for name, function in functions.items()
-        }
+        waiting = iter(functions.items())
+        running: dict[Any, str] = {}
         try:
-            while running:
+            while True:
+                # no more than run at once: what waits at one worker stays there
+                free = max(self._at_once() - len(running), 0)
+                for name, function in itertools.islice(waiting, free):
+                    task = self._submit(call_watched, name, call, packed(function, made_of))
+                    running[task] = name
+                if not running:
+                    return
                 for future in self._wait(running):
                     name = running.pop(future)
                     try:
@@ -148,19 +154,6 @@ class Watching(Executor):
                     yield name, value
         finally:
             self._cancel(list(running))
-
-    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
-        """Batches to be sent, and where to: one to run and one to wait for each thread."""
-        threads = self._places()
-        plan.keep_to(threads)
-        given = Counter(busy)
-        for each in (1, 2):
-            for worker, n in threads.items():
-                while given[worker] < each * n and (batch := plan.next(worker)):
-                    given[worker] += 1
-                    yield batch, worker
-        if not given.total() and (batch := plan.next()):
-            yield batch, None  # before the first worker comes
 
     def _limit(self, label: str) -> Limit:
         """The time limit of an arm's fits: looked up while a fit runs, or a copy, as it was."""
@@ -175,14 +168,21 @@ class Watching(Executor):
         return done
 
     @abstractmethod
-    def _places(self) -> Mapping[str, int]:
-        """Names of the workers, and how many tasks each runs at once."""
+    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
+        """Batches to be sent, and where to: one to run and one to wait for each thread.
+
+        `busy` has the worker of each batch that has not come back.
+        """
+
+    @abstractmethod
+    def _at_once(self) -> int:
+        """How many tasks run at the same time."""
 
     @abstractmethod
     def _submit(
         self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
     ) -> Any:
-        """The future of a function of `hiercal.runs.supervisor`, on a worker if it is there."""
+        """The future of a function of `hiercal.runs.supervisor`, at a worker that was named."""
 
     @abstractmethod
     def _done(self, futures: list[Any]) -> list[Any]:
@@ -250,8 +250,16 @@ class Pool(Watching):
         for thread in self._threads.values():
             thread.shutdown(cancel_futures=True)
 
-    def _places(self) -> Mapping[str, int]:
-        return dict.fromkeys(self._workers, 1)
+    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
+        given = Counter(busy)
+        for each in (1, 2):
+            for name in self._workers:
+                while given[name] < each and (batch := plan.next(name)):
+                    given[name] += 1
+                    yield batch, name
+
+    def _at_once(self) -> int:
+        return len(self._workers)
 
     def _submit(
         self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
@@ -292,14 +300,18 @@ class OnDask(Watching):
         super().__init__(limits, note)
         self._client, self._seen = client, time.monotonic()
 
-    def _places(self) -> Mapping[str, int]:
-        return self._client.ncores()
+    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
+        # workers come and go, and each batch runs at the first that is free
+        batches = (plan.next() for _ in range(2 * self._at_once() - len(busy)))
+        yield from ((batch, None) for batch in batches if batch)
+
+    def _at_once(self) -> int:
+        return max(sum(self._client.ncores().values()), 1)
 
     def _submit(
         self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
     ) -> Any:
-        where = {} if at is None else {"workers": [at], "allow_other_workers": True}
-        return self._client.submit(function, *args, **others, pure=False, **where)
+        return self._client.submit(function, *args, **others, pure=False)
 
     def _done(self, futures: list[Any]) -> list[Any]:
         from distributed import wait
