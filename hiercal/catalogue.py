@@ -16,6 +16,7 @@ import numpy as np
 
 from hiercal.errors import UnknownName
 from hiercal.fitters import Fitter
+from hiercal.fitters._fitter import MOST, at_least
 from hiercal.fitters._function import FunctionFitter
 from hiercal.fitters._given import GivenDraws
 from hiercal.kernels import FunctionKernel, Kernel
@@ -225,6 +226,10 @@ def study(name: str, *, quick: bool = False, **options: Any) -> Study:
     50
     """
     cls = study_class(name)
+    for option, value in options.items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if option != "seed" and is_whole(each) and each > MOST:
+                at_least(name, option, each, 0)  # before anything is made of it
     return _build(cls, name, (dict(cls.quick) if quick else {}) | options)
 
 

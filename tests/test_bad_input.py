@@ -50,6 +50,8 @@ def here(tmp_path, monkeypatch):
             "sizes are 1,000,000,000,002 observations in all; give at most 100,000,000",
         ),
         ('study = "funnel"\nsimulations = 1000000000', "simulations is 1000000000; give at most"),
+        ('study = "chapter"\ndraws = 1000000000', "chapter: draws is 1000000000; give at most"),
+        ('study = "calibration"\ngroups = [8, 1000000000]', "groups is 1000000000; give at most"),
         (f'simulations = "3"\n{STORY}{EXACT}', "simulations is '3'; input should be a valid int"),
         (f"simulations = true\n{STORY}{EXACT}", "simulations is True; input should be a valid"),
         (f"simulations = 2.0\n{STORY}{EXACT}", "simulations is 2.0; input should be a valid"),
