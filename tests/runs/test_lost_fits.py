@@ -25,8 +25,7 @@ from hiercal.runs.journal import Journal
 from hiercal.runs.limits import FIRST, LEAST, TIMES, TimeLimits, parsed_bytes
 from tests.running import run
 
-TESTS = Path(__file__).parents[1]
-MOCKS, LOSSY = TESTS / "mocks.py", TESTS / "lossy.py"
+MOCKS = Path(__file__).parents[1] / "mocks.py"
 
 
 def lossy(*faults, simulations=4, also=(), **options):
@@ -34,7 +33,7 @@ def lossy(*faults, simulations=4, also=(), **options):
     one = story(f"{MOCKS}:Revealing")
     u = np.array([float(simulate(0, one, i).data["u"]) for i in range(simulations)])
     share = float(1 - np.sort(u)[-2:].mean()) if simulations > 1 else 1.0
-    fitters = [fitter(f"{LOSSY}:Lossy", fault=fault, share=share, **options) for fault in faults]
+    fitters = [fitter(f"{MOCKS}:Lossy", fault=fault, share=share, **options) for fault in faults]
     design = Run(stories=[one], fitters=[*fitters, *also], simulations=simulations, name="lossy")
     return design, int(u.argmax())
 
@@ -95,7 +94,7 @@ def test_an_arm_whose_fits_are_all_lost_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "TRIES", 1)
     monkeypatch.setattr(pools, "LOST_IN_A_ROW", 2)
     always = {"share": 1.0}
-    fitters = [fitter(f"{LOSSY}:Lossy", fault=fault, **always) for fault in ("exits", "compiles")]
+    fitters = [fitter(f"{MOCKS}:Lossy", fault=fault, **always) for fault in ("exits", "compiles")]
     design, _ = lossy(simulations=8, also=[*fitters, fitter(f"{MOCKS}:Known")])
     with pytest.raises(RunError) as caught:
         run(design, tmp_path, where=Where(1))
@@ -246,7 +245,7 @@ def test_a_second_interrupt_ends_it_at_once():
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere compiled code is not interrupted")
 def test_a_worker_in_compiled_code_ends_with_its_driver(tmp_path):
     begun = tmp_path / "begun"
-    fitter = f'name = "{LOSSY}:Lossy"\nfault = "holds"\nonce = "{begun}"\n'
+    fitter = f'name = "{MOCKS}:Lossy"\nfault = "holds"\nonce = "{begun}"\n'
     process = command(tmp_path, fitter, "--workers", "1")
     wait_for(begun.exists, process)
     (worker,) = psutil.Process(process.pid).children()
