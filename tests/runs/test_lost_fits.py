@@ -1,5 +1,6 @@
 """Fits that never come back: each is recorded with its reason, and the others go on."""
 
+import concurrent.futures
 import json
 import os
 import re
@@ -20,13 +21,13 @@ from hiercal import Run, Where, fitter, simulate, story
 from hiercal.cli import main
 from hiercal.errors import RunError
 from hiercal.runs import pools, progress, supervisor
+from hiercal.runs.batches import Plan
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.journal import Journal
 from hiercal.runs.limits import FIRST, LEAST, TIMES, TimeLimits, parsed_bytes
 from tests.running import run
 
-TESTS = Path(__file__).parents[1]
-MOCKS, LOSSY = TESTS / "mocks.py", TESTS / "lossy.py"
+MOCKS = Path(__file__).parents[1] / "mocks.py"
 
 
 def lossy(*faults, simulations=4, also=(), **options):
@@ -34,7 +35,7 @@ def lossy(*faults, simulations=4, also=(), **options):
     one = story(f"{MOCKS}:Revealing")
     u = np.array([float(simulate(0, one, i).data["u"]) for i in range(simulations)])
     share = float(1 - np.sort(u)[-2:].mean()) if simulations > 1 else 1.0
-    fitters = [fitter(f"{LOSSY}:Lossy", fault=fault, share=share, **options) for fault in faults]
+    fitters = [fitter(f"{MOCKS}:Lossy", fault=fault, share=share, **options) for fault in faults]
     design = Run(stories=[one], fitters=[*fitters, *also], simulations=simulations, name="lossy")
     return design, int(u.argmax())
 
@@ -95,7 +96,7 @@ def test_an_arm_whose_fits_are_all_lost_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "TRIES", 1)
     monkeypatch.setattr(pools, "LOST_IN_A_ROW", 2)
     always = {"share": 1.0}
-    fitters = [fitter(f"{LOSSY}:Lossy", fault=fault, **always) for fault in ("exits", "compiles")]
+    fitters = [fitter(f"{MOCKS}:Lossy", fault=fault, **always) for fault in ("exits", "compiles")]
     design, _ = lossy(simulations=8, also=[*fitters, fitter(f"{MOCKS}:Known")])
     with pytest.raises(RunError) as caught:
         run(design, tmp_path, where=Where(1))
@@ -126,16 +127,37 @@ def test_the_time_limit_grows_with_the_slowest_fit_and_never_shrinks():
     assert TimeLimits(0).of("a") == np.inf
 
 
-def test_what_is_waited_for_is_said(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(progress, "FIRST_NOTE", 0.5)
+def test_what_is_waited_for_is_named():
     design, lost = lossy("sleeps", simulations=1)
-    run(design, tmp_path, where=Where(1, fit_seconds=4.0), progress=True)
-    said = capsys.readouterr().err
-    assert re.search(
-        r"Nothing has come back for 0:0\d\. Waiting for revealing/lossy, fit of simulation "
-        rf"{lost} for 0:0\d of at most 0:04\n",
-        said,
-    ), said
+    with Where(1, fit_seconds=5.0).executor(print) as pool:
+        fits = pool.run(design.arms, design.recording, Plan([[lost]]))
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            outcome = thread.submit(next, fits)
+            while not (named := [one for one in pool._waited_for([]) if ", fit of" in one]):
+                assert not outcome.done()
+                time.sleep(0.1)
+        assert re.fullmatch(
+            r"revealing/lossy, fit of simulation 0 for 0:0\d of at most 0:05", *named
+        )
+        assert outcome.result().records[0].error.startswith("fit: TimeLimit")
+
+
+def test_waiting_is_told_ever_more_rarely_and_not_before_it_is_unusual(monkeypatch):
+    now, said = [0.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    waiting = progress.Waiting(lambda line: said.append((now[0], line)))
+
+    def wait(seconds):
+        start = now[0]
+        for now[0] in range(int(start), int(start) + seconds + 1):
+            waiting.tick(lambda: list("abcdef"))
+        waiting.over()
+
+    wait(130)
+    line = "Nothing has come back for 1:00. Waiting for a; b; c; d; and 2 more"
+    assert said == [(60, line), (120, line.replace("1:00", "2:00"))]
+    wait(250)
+    assert [at for at, _ in said] == [60, 120]  # twice what it took before is 260
 
 
 def test_workers_listen_on_no_port():
@@ -246,7 +268,7 @@ def test_a_second_interrupt_ends_it_at_once():
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere compiled code is not interrupted")
 def test_a_worker_in_compiled_code_ends_with_its_driver(tmp_path):
     begun = tmp_path / "begun"
-    fitter = f'name = "{LOSSY}:Lossy"\nfault = "holds"\nonce = "{begun}"\n'
+    fitter = f'name = "{MOCKS}:Lossy"\nfault = "holds"\nonce = "{begun}"\n'
     process = command(tmp_path, fitter, "--workers", "1")
     wait_for(begun.exists, process)
     (worker,) = psutil.Process(process.pid).children()
