@@ -60,10 +60,16 @@ def test_a_run_lands_in_results_and_is_shown_again(config, tmp_path):
     assert "revealing/known" in ran.output
     shown = invoke("show", "results/tiny")
     assert shown.exit_code == 0
+    # the verdict was printed before the figures were drawn
+    assert "still to be drawn" in ran.output
+    apart = (" fits (", "still to be drawn")
     assert shown.output.splitlines() == [
-        line for line in ran.output.splitlines() if " fits (" not in line
+        line for line in ran.output.splitlines() if not any(part in line for part in apart)
     ]
     assert "g[B]" in invoke("show", folder, "--all").output
+    refused = invoke("show", folder, "--figures", "png,gif")
+    assert refused.exit_code == 2
+    assert "not as gif" in refused.output
 
 
 def test_check_turns_a_miscalibrated_arm_into_an_exit_code(config):
