@@ -201,7 +201,7 @@ def test_no_damage_gives_other_records(original, tmp_path, damage):
 
 @pytest.mark.nightly
 @settings(
-    max_examples=3000, deadline=None, database=None,
+    max_examples=2000, deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(damage=DAMAGE)
