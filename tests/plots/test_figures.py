@@ -63,6 +63,7 @@ def shared(one, other):
 
 
 def check_layout(figure):
+    figure.draw_without_rendering()  # a legend has its place from then on
     placed = texts(figure)
     page = figure.bbox
     for text, box in placed:

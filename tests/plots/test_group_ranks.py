@@ -104,6 +104,7 @@ def test_bins_divide_the_ranks(n_ranks, n_bins):
 @pytest.mark.parametrize("arms", [ARMS[:1], ARMS, [f"{'long-' * 9}{i}" for i in range(8)]])
 def test_nothing_is_cut_or_overlaps(arms):
     figure = group_ranks(make(arms), 30, list(arms))
+    figure.draw_without_rendering()  # a legend has its place from then on
     renderer = figure._get_renderer()
     found = [*figure.texts, *figure.legends[0].get_texts()]
     for axes in figure.axes:

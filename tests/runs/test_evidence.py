@@ -8,6 +8,7 @@ import hiercal
 from hiercal.cli import main
 from hiercal.runs import batches
 from hiercal.runs.columns import COLUMNS, FitRecord
+from hiercal.runs.compared import compared
 from hiercal.runs.evidence import ArmEvidence
 from hiercal.runs.journal import Journal
 
@@ -202,3 +203,23 @@ def test_arms_are_fitted_in_turn_and_one_that_is_decided_no_more(file, tmp_path,
         assert wrong.simulations <= len(journal.done(0)) < 300
     with pytest.raises(ValueError, match="alpha is 2"):
         hiercal.decide(run, tmp_path / "other", alpha=2)
+
+
+def test_draws_that_are_tied_at_one_are_not_compared():
+    """Where all of a region answer alike, half of the draws of its proportion may be 1.0."""
+    story = hiercal.story("survey")
+    run = hiercal.Run(
+        stories=[story], fitters=[hiercal.fitter("exact", model="collapsed")], simulations=1
+    )
+    data = {"counts": np.array([[45, 0, 0, 0], *[[0, 0, n, 0] for n in (120, 60, 80, 35, 95)]])}
+    drawn = hiercal.fit(story, run.fitters[0], data, seed=1).draws["pi"]
+    draws, names = drawn.reshape(1, len(drawn[0]), -1), story.labels("pi")
+    scores = compared(run.arms[0], names, draws, data)
+    tied = (draws == 1).any(axis=(0, 1))
+    assert tied.sum() == 6
+    assert np.isnan(scores[tied]).all()
+    z = scores[~tied, :4] * np.sqrt(scores[~tied, 4:])
+    assert not (np.abs(z) > 5).any()
+    # draws that are tied where the exact posterior has no such mass are held against it
+    stuck = np.full_like(draws, 0.5)
+    assert np.isfinite(compared(run.arms[0], names, stuck, data)).all()
