@@ -40,7 +40,6 @@ def main() -> None:
     cases = [(name, "collapsed" if name == "survey" else "noncentred") for name in stories]
     if "eight_schools" in stories:
         cases.append(("eight_schools", "centred"))
-    table = []
     for (name, model), (sampler, how) in product(cases, SAMPLERS.items()):
         one = story(name)
         library, options, simulations = how
@@ -52,7 +51,7 @@ def main() -> None:
             compare_exact=isinstance(one, ExactPosterior),
             name=f"own-{name}-{model}-{sampler.lower()}",
         )
-        level = ALPHA / len(stories) / len(SAMPLERS)
+        level = ALPHA / len(catalogue.names("stories")) / len(SAMPLERS)
         arm = decide(run, alpha=level, where=Where(given.workers)).arms[0]
         row = {
             "story": name,
@@ -64,10 +63,17 @@ def main() -> None:
             "divergent": arm.divergent,
             "log_e": round(max(arm.path), 2),
         }
-        table.append(row)
         print(row, flush=True)
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(table).to_csv(OUT, index=False)
+        _keep(row)
+
+
+def _keep(row: dict[str, object]) -> None:
+    """Write a row, in place of an earlier one of the same story, model and sampler."""
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame([row])
+    if OUT.exists():
+        table = pd.concat([pd.read_csv(OUT), table])
+    table.drop_duplicates(["story", "model", "sampler"], keep="last").to_csv(OUT, index=False)
 
 
 if __name__ == "__main__":

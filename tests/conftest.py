@@ -1,5 +1,6 @@
 """Fixtures for the whole suite."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,19 @@ def mock_run():
         )
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_as_on_a_terminal():
+    """A process that was started in the background ignores some, and so do those it starts."""
+    before = {
+        number: signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_IGN
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -337,10 +337,10 @@ def test_hiercals_own_named_studies_say_that_other_code_made_them(tmp_path):
     command = ("run", "new_group", "--quick", "--simulations", 20, "--out", out, "--workers", 0)
     assert invoke(*command).exit_code == 0
     path = out / "manifest.json"
-    stored = json.loads(path.read_text())
+    stored = manifest.read_manifest(out)
     stored["code"]["hiercal.studies.new_group.study"] = "other"
     stored["packages"]["numpy"] = "1.0"
-    path.write_text(json.dumps(stored))
+    manifest.write_sealed(path, stored)
     done = invoke(*command)
     assert done.exit_code == 0
     said = done.output.splitlines()[0]
