@@ -28,6 +28,8 @@ SAMPLERS = {
     "PyMC": ("pymc", {"sampler": "nuts"}, 15),
 }
 """Fitter of each sampler, its options, and simulations at most."""
+WRONG = 60
+"""Simulations at most of the model that is to be found wrong."""
 
 
 def main() -> None:
@@ -43,6 +45,7 @@ def main() -> None:
     for (name, model), (sampler, how) in product(cases, SAMPLERS.items()):
         one = story(name)
         library, options, simulations = how
+        simulations = WRONG if model == "centred" else simulations
         run = Run(
             stories=(one,),
             fitters=(fitter(library, model=model, **OPTIONS, **options),),
