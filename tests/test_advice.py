@@ -49,7 +49,7 @@ def test_advice_needs_data_and_two_fits():
         advise(models.np_schools, models.ERRORS, y=models.EFFECTS, fits=1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_choice_is_nearly_the_best_in_the_cells_of_the_map():
     """Within 10 % of the best of the two in at least 95 % of 20 cells x 2 libraries.
 

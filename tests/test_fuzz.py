@@ -19,7 +19,7 @@ from hiercal.config import read
 from hiercal.errors import ConfigError, DrawsRefused
 from hiercal.fitters._fitter import STATISTICS
 from hiercal.fitters._function import FunctionFitter
-from hiercal.runs.columns import COLUMNS, SCHEMA
+from hiercal.runs.columns import COLUMNS, FIELDS
 from hiercal.runs.fit import fit
 from hiercal.runs.record import record
 from hiercal.studies import Study
@@ -326,8 +326,9 @@ def test_whatever_a_fitter_returns_is_a_record_of_numbers_or_of_a_failure(number
     (arm,), truth = design.arms, Planted().simulate(np.random.default_rng(0))
     truth = dataclasses.replace(truth, truth={k: np.asarray(v) for k, v in truth.truth.items()})
     journal = sqlite3.connect(":memory:")
-    journal.execute(f"CREATE TABLE fits ({SCHEMA})")
-    insert = f"INSERT INTO fits VALUES ({', '.join('?' * (SCHEMA.count(',') + 1))})"
+    columns = (f'"{each.name}" {each.metadata["sql"]}' for each in FIELDS)
+    journal.execute(f"CREATE TABLE fits ({', '.join(columns)})")
+    insert = f"INSERT INTO fits VALUES ({', '.join('?' * len(FIELDS))})"
     completed = []
 
     def check(returned):

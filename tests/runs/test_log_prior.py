@@ -13,7 +13,9 @@ STORIES = ("eight_schools", "slopes", "survey")
 DENSITIES = ["log_lik", "log_prior", "log_joint"]
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize(
+    "name", [*STORIES[:2], pytest.param(STORIES[2], marks=pytest.mark.nightly)]
+)
 def test_draws_with_their_correlation_lost_are_found(name, tmp_path, mocks_file):
     """At N = 200 and a family-wise level of 5 %: both faults, and nothing else, in every story.
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import chi2
 
 from hiercal import Result, Run, fitter, story
+from hiercal.runs.manifest import made_of
 from hiercal.sbc import pattern as p
 from hiercal.sbc._smooth import discrete_legendre
 from hiercal.sbc.bands import TIE, acceptance_region, pointwise_level
@@ -186,6 +187,7 @@ def planted(mock_run, tmp_path):
             for column in ("rank", "rank_effective"):
                 records.loc[own, column] = values
         records.to_parquet(tmp_path / "run" / "records.parquet")
+        made_of(tmp_path / "run", records=200)
         return Result(tmp_path / "run")
 
     return make

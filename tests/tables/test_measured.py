@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hiercal import Result, Run, fitter, story
+from hiercal.runs.manifest import made_of
 from hiercal.tables import bias, coverage, strata, verdicts
 from tests.running import run
 
@@ -82,6 +83,7 @@ def test_a_mean_that_is_1_too_large_everywhere_has_a_bias_of_1(tmp_path):
     shifted = (records["arm"] == result.arms["arm"].iloc[1]) & (records["quantity"] == "tau")
     records.loc[shifted, "mean"] += 1
     records.to_parquet(tmp_path / "records.parquet")
+    made_of(tmp_path, records=90)
     table = bias(Result(tmp_path))
     assert table["n"].tolist() == [90, 30, 30, 30]
     assert ((table["bias"] - 1).abs() < 4 * table["se"]).all()

@@ -23,6 +23,7 @@ def of_tau(result, capsys):
     return table
 
 
+@pytest.mark.nightly
 def test_weak_data_are_where_the_centred_model_fails(tmp_path, capsys):
     """Säilynoja et al. (2025): 50 groups of 5, tau = 0.06 and sigma = 1.96.
 
