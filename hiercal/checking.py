@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hiercal import posterior_draws
 from hiercal.config import usual_run
-from hiercal.console.result import show_result
+from hiercal.console.result import show_verdict
 from hiercal.runs.executors import Where
 from hiercal.tables.export import run
 from hiercal.user_models._of import story_of
@@ -74,7 +74,7 @@ def check(
         story = posterior_draws.around(story, around, simulations=number, seed=seed)
     wanted = usual_run(story, fitters, simulations=simulations, seed=seed)
     here = where or Where(workers=0)
-    result = run(wanted, out, where=here, fresh=fresh, judged=show_result)
+    result = run(wanted, out, where=here, fresh=fresh, judged=show_verdict)
     _display(result)
     return result
 

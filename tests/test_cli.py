@@ -61,8 +61,8 @@ def test_a_run_lands_in_results_and_is_shown_again(config, tmp_path):
     shown = invoke("show", "results/tiny")
     assert shown.exit_code == 0
     # the verdict was printed before the figures were drawn
-    assert "still to be drawn" in ran.output
-    apart = (" fits (", "still to be drawn")
+    assert "being drawn" in ran.output
+    apart = (" fits (", "being drawn")
     assert shown.output.splitlines() == [
         line for line in ran.output.splitlines() if not any(part in line for part in apart)
     ]

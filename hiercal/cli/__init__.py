@@ -170,7 +170,7 @@ def run(
     """
     from hiercal.config import read
     from hiercal.console.claims import show_tables
-    from hiercal.console.result import show_result
+    from hiercal.console.result import show_verdict
     from hiercal.errors import JournalError, RunError, UnknownName
     from hiercal.runs.executors import Where
     from hiercal.studies import Study
@@ -198,7 +198,9 @@ def run(
             if check and failing:
                 sys.exit(1)
             return
-        result = run_run(wanted, folder, where=where, fresh=fresh, given=config, judged=show_result)
+        result = run_run(
+            wanted, folder, where=where, fresh=fresh, given=config, judged=show_verdict
+        )
     except (JournalError, UnknownName) as error:
         fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:

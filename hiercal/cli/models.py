@@ -49,7 +49,7 @@ def ranks(
     The folder gets what hiercal run writes; exit codes are the same.
     """
     from hiercal.config import usual_run
-    from hiercal.console.result import show_result
+    from hiercal.console.result import show_verdict
     from hiercal.errors import JournalError, RunError
     from hiercal.runs.executors import Where
     from hiercal.runs.interrupts import listen
@@ -73,7 +73,7 @@ def ranks(
             where=Where(workers=0),
             fresh=fresh,
             given=file,
-            judged=show_result,
+            judged=show_verdict,
         )
     except JournalError as error:
         fail(str(error), 2)

@@ -39,7 +39,12 @@ FINDS = (
 SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
 
 
-def show_result(result: Result, every: bool = False) -> None:
+def show_verdict(result: Result) -> None:
+    """Print a run's verdicts before its figures, which are drawn after it returns."""
+    show_result(result, drawing=True)
+
+
+def show_result(result: Result, every: bool = False, *, drawing: bool = False) -> None:
     """Print a run's verdicts, what its chains and failed fits warn of, and what it could see."""
     import pandas as pd
 
@@ -118,7 +123,9 @@ def show_result(result: Result, every: bool = False) -> None:
         "evidence against: errors smaller than the detectable ones may be there.\n"
         f"All numbers and figures: {result.folder}"
     )
-    if made_of.get("figures", shown) is None:
+    if made_of.get("figures", shown) is None and drawing:
+        out.print("Its figures are being drawn.")
+    elif made_of.get("figures", shown) is None:
         out.print(
             "Its figures are still to be drawn; if nothing draws them, the same command or "
             f"`hiercal show {result.folder} --figures png` does.",
