@@ -57,7 +57,7 @@ def check(
     seed, out, fresh
         As of `hiercal.run`; the same call goes on where it was left.
     where : Where
-        By default this process, so that a script needs no ``if __name__ == "__main__":``.
+        By default this process, where a fit has no time limit.
 
     Returns
     -------
