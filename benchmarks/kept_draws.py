@@ -32,8 +32,8 @@ def journalled(keep: bool, folder: Path) -> tuple[float, float]:
         with Journal(path) as journal:
             journal.claim(run.digest, run.describe(), names)
             start = time.process_time()
-            for records, _, kept in batches:
-                journal.add(0, records, arm.story_label, kept)
+            for one in batches:
+                journal.add(0, one.records, arm.story_label, one.kept)
             seconds.append(time.process_time() - start)
     return path.stat().st_size, min(seconds)
 

@@ -83,7 +83,7 @@ def measure(story_name: str, model: str, fitter_name: str, cache: str) -> Iterat
         for kind in ("bare", "hiercal") if pair % 2 else ("hiercal", "bare"):
             begun = seconds()
             if kind == "hiercal":
-                records += fit_batch(arm, recording, simulations)[0]
+                records += fit_batch(arm, recording, simulations).records
                 ours = seconds() - begun
                 continue
             for data, seed in zip(drawn, seeds, strict=True):

@@ -26,6 +26,21 @@ def mock_run():
     return make
 
 
+@pytest.fixture
+def fitted_here(monkeypatch):
+    """Simulations that runs fit in this process, as they are fitted."""
+    from hiercal.runs import executors
+
+    simulations, fit_batch = [], executors.fit_batch
+
+    def noted(arm, recording, some, *others, **options):
+        simulations.extend(some)
+        return fit_batch(arm, recording, some, *others, **options)
+
+    monkeypatch.setattr(executors, "fit_batch", noted)
+    return simulations
+
+
 @pytest.fixture(autouse=True, scope="session")
 def signals_as_on_a_terminal():
     """A process that was started in the background ignores some, and so do those it starts."""

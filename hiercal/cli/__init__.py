@@ -114,6 +114,12 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
     help="Its scheduler file, on a shared disk.",
 )
 @click.option(
+    "--parts",
+    is_flag=True,
+    help="Workers write their fits themselves, into parts/ in the run's folder, which has to be "
+    "on storage that they share: for millions of fits.",
+)
+@click.option(
     "--check",
     is_flag=True,
     help="Exit with 1 if an arm is miscalibrated, 3 if that is not decided, fits failed or chains "
@@ -144,6 +150,7 @@ def run(
     workers: int | None,
     scheduler: str | None,
     scheduler_file: Path | None,
+    parts: bool,
     check: bool,
     allow_inconclusive: bool,
     around: str | None,
@@ -184,7 +191,7 @@ def run(
     changes = {"simulations": simulations, "seed": seed, "around": True if around == "" else around}
     try:
         wanted = read(config, quick=quick, **changes)
-        where = Where(workers, scheduler, scheduler_file, fit_seconds, worker_memory)
+        where = Where(workers, scheduler, scheduler_file, fit_seconds, worker_memory, parts)
     except ValueError as error:
         fail(str(error), 2)
     name = config.stem if isinstance(wanted, Study) and config.suffix == ".toml" else wanted.name

@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hiercal.fitters import Fit
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.fit import fit, prepared, sampler_seed
+from hiercal.runs.parts import Part, Place, fits_of, slowest
 from hiercal.runs.record import drawn, record
 from hiercal.runs.run import Arm, Recording
 from hiercal.runs.thinned_draws import Kept, kept
@@ -42,13 +45,41 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a batch: its records and what is kept besides, or the error that stopped it."""
+class Fitted:
+    """What came of fits: their records and what is kept besides, or the part that has both.
 
-    batch: Batch
+    Attributes
+    ----------
+    seconds : float
+        That all of them took.
+    """
+
     records: list[FitRecord]
     seconds: float
     kept: Sequence[Kept] = ()
+    part: Part | None = None
+
+    def __len__(self) -> int:
+        return len(self.records) + (0 if self.part is None else len(self.part.fits))
+
+    @property
+    def fits(self) -> np.ndarray:
+        """Which they are, and whether each failed or diverged, of `hiercal.runs.parts.FITS`."""
+        own = fits_of(self.records)
+        return own if self.part is None else np.concatenate([own, self.part.fits])
+
+    @property
+    def slowest(self) -> float:
+        """Seconds of the slowest completed fit; minus infinity if there is none."""
+        return slowest(self.records) if self.part is None else self.part.slowest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch, or the error that stopped it."""
+
+    batch: Batch
+    fitted: Fitted
     error: str | None = None
 
 
@@ -126,8 +157,9 @@ class Plan:
 
     def observe(self, outcome: Outcome) -> None:
         """Learn how long a fit of the arm takes."""
-        if outcome.records and outcome.seconds:
-            new = max(outcome.seconds / len(outcome.records), 1e-6)
+        fitted = outcome.fitted
+        if fitted and fitted.seconds:
+            new = max(fitted.seconds / len(fitted), 1e-6)
             old = self._seconds_per_fit.get(outcome.batch.arm, new)
             # a first fit may compile: what is faster is believed at once
             self._seconds_per_fit[outcome.batch.arm] = min(new, (old + new) / 2)
@@ -142,11 +174,21 @@ def unwatched(stage: str, simulation: int = -1) -> None:
 
 
 def fit_batch(
-    arm: Arm, recording: Recording, simulations: Sequence[int], *, begin: Begin = unwatched
-) -> tuple[list[FitRecord], float, list[Kept]]:
-    """Fit a batch of simulations; return records, the seconds that they took, and what is kept.
+    arm: Arm,
+    recording: Recording,
+    simulations: Sequence[int],
+    place: Place | None = None,
+    *,
+    begin: Begin = unwatched,
+) -> Fitted:
+    """Fit a batch of simulations; write what comes of it as a part, if there is a place for it.
 
     A fit that raises is recorded as failed. Compilation is not counted in the time.
+
+    Raises
+    ------
+    RunError
+        If the part cannot be written.
     """
     begin("compile")
     prepared(arm.story, arm.fitter)
@@ -157,7 +199,11 @@ def fit_batch(
         recorded, kept_of_some = _fit_some(arm, recording, some, begin)
         records += recorded
         draws += kept_of_some
-    return records, time.perf_counter() - start, draws
+    seconds = time.perf_counter() - start
+    if place is None:
+        return Fitted(records, seconds, draws)
+    begin("work")
+    return Fitted([], seconds, part=place.write(records, draws))
 
 
 def _at_once(arm: Arm) -> int:

@@ -29,6 +29,7 @@ from hiercal.runs.manifest import (
     write_manifest,
 )
 from hiercal.runs.parquet import write_records
+from hiercal.runs.parts import Place
 from hiercal.runs.pools import Executor
 from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import ranked, unseen
@@ -117,7 +118,11 @@ def decided(
     ------
     JournalError, RunError
         As of `hiercal.run`.
+    ValueError
+        If workers are to write parts.
     """
+    if where is not None and where.parts:
+        raise ValueError("a check looks at each fit as it comes in; leave parts out")
     reports = reporter(progress)
     where = _where(run, where, reports)
     opening = opened(run, folder, reports, fresh=fresh, given=given, looks=True)
@@ -160,6 +165,7 @@ def opened(
                 f"{folder / JOURNAL} is of an earlier version of hiercal, which could not see "
                 "damage; its fits are taken as they are, and have checksums from now on."
             )
+        _adopt(run, journal)
         if lost := restored(folder, journal):
             reports.note(f"{lost}; it is made again from the journal.")
         if not looks and _extends(folder, run):
@@ -174,12 +180,15 @@ def opened(
         yield journal
 
 
-def outcomes(run: Run, plan: Plan, executor: Executor) -> Iterator[Outcome]:
+def outcomes(
+    run: Run, plan: Plan, executor: Executor, places: Sequence[Place] | None = None
+) -> Iterator[Outcome]:
     """Fit what is planned of each arm, batch by batch, until it is done or the caller stops.
 
     An arm whose fitter cannot be prepared, or that is given up, has an outcome with the error.
+    With `places`, of each arm, what comes of a batch is written as a part there.
     """
-    for outcome in executor.run(run.arms, run.recording, plan):
+    for outcome in executor.run(run.arms, run.recording, plan, places):
         if outcome.error is None:
             plan.observe(outcome)
         else:
@@ -216,6 +225,14 @@ def _missing(run: Run, journal: Journal, where: Where, reports: Progress) -> lis
     return [sorted(simulations) for simulations in missing]
 
 
+def _adopt(run: Run, journal: Journal) -> None:
+    """Take parts in that were written when this process could not be told any more."""
+    for i, arm in enumerate(run.arms):
+        for part in journal.parts.strays(journal.parts.place(run.digest, i)):
+            if journal.done(i).isdisjoint(part.fits["simulation"].tolist()):
+                journal.add(i, [], arm.story_label, part=part)
+
+
 def _wanted_draws(run: Run, journal: Journal) -> list[tuple[int, str]]:
     """Arms and data whose draws are to be kept for figures and are not yet."""
     return [
@@ -224,6 +241,12 @@ def _wanted_draws(run: Run, journal: Journal) -> list[tuple[int, str]]:
         for data in draws_kept(arm, run.seed, run.simulations)
         if data not in journal.draws_kept(i)
     ]
+
+
+def _places(run: Run, journal: Journal) -> list[Place]:
+    """Where the parts of each arm are written."""
+    journal.parts.open()
+    return [journal.parts.place(run.digest, i) for i, _ in enumerate(run.arms)]
 
 
 def fit_missing(
@@ -243,20 +266,21 @@ def fit_missing(
     """
     arms = run.arms
     broken: dict[int, str] = {}
+    places = _places(run, journal) if where.parts else None
     with progress, where.executor(progress.note) as executor:
         tallies = [Tally(*journal.tally(i, run.simulations)) for i in range(len(arms))]
         progress.start([arm.label for arm in arms], tallies, run.simulations)
         try:
-            for outcome in outcomes(run, plan, executor):
-                i = outcome.batch.arm
+            for outcome in outcomes(run, plan, executor, places):
+                i, fitted = outcome.batch.arm, outcome.fitted
                 if outcome.error is not None:
                     broken[i] = outcome.error
                     continue
-                journal.add(i, outcome.records, arms[i].story_label, outcome.kept)
+                journal.add(i, fitted.records, arms[i].story_label, fitted.kept, fitted.part)
                 stop_if_asked()
-                tallies[i].add(outcome.records)
+                tallies[i].add(fitted.fits)
                 progress.update(i, tallies[i])
-                if watch(i, outcome.records):
+                if watch(i, fitted.records):
                     plan.drop(i)
             for i, data in wanted_draws:
                 if i in broken:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiercal.errors import PreparationError, RunError
-from hiercal.runs.batches import Outcome, Plan, fit_batch
+from hiercal.runs.batches import Fitted, Outcome, Plan, fit_batch
 from hiercal.runs.limits import TimeLimits, parsed_bytes
+from hiercal.runs.parts import Place
 from hiercal.runs.pools import Executor, Note, OnDask, Pool
 from hiercal.runs.progress import Waiting
 from hiercal.runs.run import Arm, Recording
@@ -43,6 +44,10 @@ class Where:
         Bytes that a worker process may hold, or text such as ``"4 GB"``; a fit that takes more is
         ended and recorded as failed with ``MemoryLimit``. 0 for any. By default an equal share of
         the machine's memory; of a Dask cluster's, what the cluster says.
+    parts : bool
+        Workers write their fits into ``parts`` in the run's folder, which has to be on storage that
+        they share with this process, under the same path; only what is where comes to this
+        process. For more fits than one process can take in.
 
     Raises
     ------
@@ -55,6 +60,7 @@ class Where:
     scheduler_file: str | os.PathLike[str] | None = None
     fit_seconds: float | None = None
     worker_memory: float | str | None = None
+    parts: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 0:
@@ -142,15 +148,21 @@ class Here(Executor):
         self._waiting = Waiting(note)
         self._doing = ""
 
-    def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
+    def run(
+        self,
+        arms: tuple[Arm, ...],
+        recording: Recording,
+        plan: Plan,
+        places: Sequence[Place] | None = None,
+    ) -> Iterator[Outcome]:
         while batch := plan.next():
             arm = arms[batch.arm]
+            given = arm, recording, batch.simulations, places[batch.arm] if places else None
             with self._watched(arm.label):
                 try:
-                    fitted = fit_batch(arm, recording, batch.simulations, begin=self._begin)
-                    outcome = Outcome(batch, *fitted)
+                    outcome = Outcome(batch, fit_batch(*given, begin=self._begin))
                 except PreparationError as error:
-                    outcome = Outcome(batch, [], 0.0, error=str(error))
+                    outcome = Outcome(batch, Fitted([], 0.0), str(error))
             yield outcome
 
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from hiercal.errors import JournalError
 from hiercal.runs.manifest import JOURNAL, RUN_FILES, begun, read_manifest
+from hiercal.runs.parts import PARTS
 from hiercal.runs.seals import Damaged
 
-FOLDERS = ("figures", "runs", "sbc.zarr")
+FOLDERS = ("figures", "runs", "sbc.zarr", PARTS)
 """What is a folder in the folder of a run or study."""
 
 

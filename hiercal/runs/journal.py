@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import io
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,13 +16,15 @@ import numpy as np
 
 from hiercal.errors import JournalError, TimeLimit
 from hiercal.runs.columns import FIELDS, NAMES, FitRecord
+from hiercal.runs.differences import differing, options_of
 from hiercal.runs.identity import changed
+from hiercal.runs.parts import PARTS, Part, Parts
 from hiercal.runs.seals import REPAIR, SEAL, damaged, opening, seal_of
 from hiercal.runs.thinned_draws import Kept, from_bytes
 
-LAYOUT = 6
-WITHOUT_SEALS = 5
-"""The layout before this one, which is read and turned into it."""
+LAYOUT = 7
+WITHOUT_PARTS, WITHOUT_SEALS = 6, 5
+"""The layouts before this one, which are read and turned into it."""
 WAYS_OUT = "give another --out, or --fresh, which starts over in that folder"
 TABLES = {
     "run": ("digest TEXT NOT NULL", "description TEXT NOT NULL", "arms TEXT NOT NULL"),
@@ -36,9 +41,17 @@ TABLES = {
         "data BLOB NOT NULL",
     ),
     "thinned": ("arm INTEGER NOT NULL", "simulation INTEGER NOT NULL", "draws BLOB NOT NULL"),
+    "parts": (
+        "arm INTEGER NOT NULL",
+        "name TEXT NOT NULL",
+        "story TEXT NOT NULL",
+        "fits BLOB NOT NULL",
+    ),
 }
 """Columns of each table but its last, the seal; of two, the first two are the key."""
-KEYED = ("fits", "draws", "simulated", "thinned")
+KEYED = ("fits", "draws", "simulated", "thinned", "parts")
+MANY = 2**62
+"""More simulations than there are."""
 _TIMED_OUT = f"error LIKE '%: {TimeLimit.__name__}: %'"
 """Which fits ran into a time limit; the stage is before it, and `seconds` is the limit."""
 
@@ -66,7 +79,8 @@ class Journal:
 
     One process writes, one transaction a batch: whatever happens to it, the fits that were
     journalled stay, whole. The columns are those of `hiercal.runs.columns.FitRecord`. Each row
-    has a seal, and a journal that opens holds nothing but what was written.
+    has a seal, and a journal that opens holds nothing but what was written. Of fits that workers
+    wrote themselves, it holds which are in which of the `hiercal.runs.parts`.
 
     Parameters
     ----------
@@ -88,6 +102,7 @@ class Journal:
     def __init__(self, path: Path, *, verify: bool = True) -> None:
         self._path = path
         self._db = sqlite3.connect(path, timeout=1, isolation_level=None)
+        self.parts = Parts(self._db, path.parent / PARTS)
         with opening(self._db, path):
             self._open()
             if verify:
@@ -111,6 +126,10 @@ class Journal:
             raise damaged(self._path, found)
         if version == WITHOUT_SEALS and "arms" in tables:
             self._renew(tables)
+        elif version == WITHOUT_PARTS and "parts" not in tables:
+            with self._transaction():
+                self._db.execute(_create("parts"))
+                self._db.execute(f"PRAGMA user_version = {LAYOUT}")
         elif version != LAYOUT:
             raise JournalError(
                 f"{self._path} has layout {version}, this version of hiercal reads {LAYOUT}; "
@@ -127,6 +146,7 @@ class Journal:
         (rows,) = self._db.execute("SELECT count(*) FROM run").fetchone()
         if rows != 1:
             raise damaged(self._path, "which run it is of is lost")
+        self.parts.check()
 
     def _renew(self, tables: set[str]) -> None:
         """Turn a journal of the layout before into this one; its rows are taken as they are."""
@@ -183,9 +203,8 @@ class Journal:
         """
         if self.check(digest, description):
             return 0
-        dropped = 0
+        dropped = self.count()
         if not self.empty:
-            (dropped,) = self._db.execute("SELECT count(*) FROM fits").fetchone()
             self.clear()
         with self._transaction():
             self._create(digest, json.dumps(description), arms)
@@ -208,15 +227,16 @@ class Journal:
         if stored_digest == digest:
             return True
         before, now = json.loads(stored), json.loads(json.dumps(description))
-        options = differing(_options(before), _options(now))
-        fits, failed = self._db.execute("SELECT count(*), count(error) FROM fits").fetchone()
+        options = differing(options_of(before), options_of(now))
+        tallies = [self.tally(arm, MANY) for arm in range(len(self.arms()))]
+        fits, failed, _ = map(sum, zip(*tallies, strict=True))
         if not fits or (not options and fits == failed):
             return False
         other = []
         if options:
-            other.append(f"holds another run; it differs in\n  {_lines(options)}\n")
+            other.append(f"holds another run; it differs in\n  {'\n  '.join(options)}\n")
         if code := changed(before, now):
-            other.append(f"was made by other code:\n  {_lines(code)}\n")
+            other.append(f"was made by other code:\n  {'\n  '.join(code)}\n")
         raise JournalError(
             f"{self._path.parent} {'and '.join(other)}restore what was run there, or {WAYS_OUT}"
         )
@@ -233,27 +253,38 @@ class Journal:
         return {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
 
     def clear(self) -> None:
-        """Forget everything, also what is damaged."""
+        """Forget everything, also what is damaged, and remove the parts."""
         self._db.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, True)
         self._db.execute("VACUUM")
         self._db.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, False)
+        self.parts.clear()
 
     def add(
-        self, arm: int, records: Sequence[FitRecord], story: str = "", kept: Sequence[Kept] = ()
+        self,
+        arm: int,
+        records: Sequence[FitRecord],
+        story: str = "",
+        kept: Sequence[Kept] = (),
+        part: Part | None = None,
     ) -> None:
         """Keep a batch, all of it or nothing; fits that are there already stay as they are.
 
-        Only one that ran into a time limit is replaced.
+        Only one that ran into a time limit is replaced. A RunError if the part is not there.
         """
         rows: dict[str, list[tuple[Any, ...]]] = {
             "simulated": [(story, one.simulation, one.truth, one.data) for one in kept],
             "thinned": [(arm, one.simulation, one.draws) for one in kept if one.draws is not None],
             "fits": [(arm, *record.row()) for record in records],
+            "parts": [(arm, part.name, story, part.fits.tobytes())] if part else [],
         }
+        if part:
+            self.parts.await_(part)
+        new = [record.simulation for record in records]
+        new += part.fits["simulation"].tolist() if part else []
         with self._transaction():
             self._db.executemany(
                 f"DELETE FROM fits WHERE arm = ? AND simulation = ? AND {_TIMED_OUT}",
-                [(arm, record.simulation) for record in records],
+                [(arm, simulation) for simulation in new],
             )
             for table, each in rows.items():
                 self._put(table, each)
@@ -285,23 +316,29 @@ class Journal:
             "SELECT truth, data FROM simulated WHERE story = ? AND simulation = ?",
             (story, simulation),
         ).fetchone()
-        return row and (from_bytes(row[0]), from_bytes(row[1]))
+        row = row or self.parts.kept(("truth", "data"), "story", story, simulation)
+        return (from_bytes(row[0]), from_bytes(row[1])) if row else None
 
     def thinned(self, arm: int, simulation: int) -> dict[str, np.ndarray] | None:
         """Draws of a fit that were kept, (max_rank, *dims) of each parameter, or None."""
         row = self._db.execute(
             "SELECT draws FROM thinned WHERE arm = ? AND simulation = ?", (arm, simulation)
         ).fetchone()
-        return row and from_bytes(row[0])
+        row = row or self.parts.kept(("draws",), "arm", arm, simulation)
+        return from_bytes(row[0]) if row else None
 
     def done(self, arm: int) -> set[int]:
         """Simulations of an arm that are in the journal."""
         rows = self._db.execute("SELECT simulation FROM fits WHERE arm = ?", (arm,))
-        return {simulation for (simulation,) in rows}
+        return {simulation for (simulation,) in rows}.union(
+            self.parts.of(arm)["simulation"].tolist()
+        )
 
     def count(self) -> int:
         """Fits of all arms."""
-        return 0 if self.empty else self._db.execute("SELECT count(*) FROM fits").fetchone()[0]
+        if self.empty:
+            return 0
+        return sum(self.tally(arm, MANY)[0] for arm in range(len(self.arms())))
 
     def timed_out(self, arm: int, simulations: int, seconds: float) -> set[int]:
         """Of an arm's first simulations, those that ran into a time limit below `seconds`."""
@@ -314,11 +351,17 @@ class Journal:
 
     def tally(self, arm: int, simulations: int) -> tuple[int, int, int]:
         """Of an arm's first simulations: fits, failed fits, and fits with divergences."""
-        return self._db.execute(
+        fits, failed, divergent = self._db.execute(
             "SELECT count(*), count(error), coalesce(sum(divergences > 0), 0) FROM fits "
             "WHERE arm = ? AND simulation < ?",
             (arm, simulations),
         ).fetchone()
+        more = self.parts.of(arm, simulations)
+        return (
+            fits + len(more),
+            failed + int(more["failed"].sum()),
+            divergent + int(more["divergent"].sum()),
+        )
 
     def arms(self) -> list[tuple[str, list[str]]]:
         """Label and quantities of each arm."""
@@ -332,8 +375,9 @@ class Journal:
             f"SELECT {columns} FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",
             (arm, simulations),
         )
-        while rows := cursor.fetchmany(size):
-            yield [FitRecord.from_row(row) for row in rows]
+        own = map(FitRecord.from_row, cursor)
+        each = heapq.merge(own, self.parts.fits(arm, simulations), key=attrgetter("simulation"))
+        yield from map(list, itertools.batched(each, size))
 
     def keep_draws(self, arm: int, data: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the draws of one fit, for figures."""
@@ -361,28 +405,3 @@ class Journal:
     def _transaction(self) -> sqlite3.Connection:
         self._db.execute("BEGIN IMMEDIATE")
         return self._db  # as a context manager it commits, or rolls back on an exception
-
-
-def _options(description: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in description.items() if key not in ("code", "packages")}
-
-
-def _lines(each: Sequence[str]) -> str:
-    return "\n  ".join(each)
-
-
-def differing(stored: Any, given: Any, where: str = "") -> list[str]:
-    """Where two nested descriptions differ, a line each."""
-    if isinstance(stored, dict) and isinstance(given, dict):
-        return [
-            line
-            for key in dict.fromkeys([*stored, *given])
-            for line in differing(stored.get(key), given.get(key), f"{where}.{key}".lstrip("."))
-        ]
-    if isinstance(stored, list) and isinstance(given, list) and len(stored) == len(given):
-        return [
-            line
-            for i, (a, b) in enumerate(zip(stored, given, strict=True))
-            for line in differing(a, b, f"{where}[{i}]")
-        ]
-    return [] if stored == given else [f"{where}: {stored} there, {given} now"]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-
-from hiercal.runs.columns import FitRecord
 
 LEAST, TIMES = 300.0, 200.0
 """By default a fit may take 5 minutes, or 200 times the slowest so far of its arm if that is more.
@@ -31,10 +28,9 @@ class TimeLimits:
         self._given = fit_seconds
         self._slowest: dict[str, float] = {}
 
-    def observe(self, arm: str, records: Sequence[FitRecord]) -> None:
-        """Take account of fits that have come back of an arm, by its label."""
-        completed = [record.seconds for record in records if record.error is None]
-        self._slowest[arm] = max([self._slowest.get(arm, -math.inf), *completed])
+    def observe(self, arm: str, seconds: float) -> None:
+        """Take account of the slowest of some completed fits of an arm, by its label."""
+        self._slowest[arm] = max(self._slowest.get(arm, -math.inf), seconds)
 
     def of(self, arm: str) -> float:
         """The limit of an arm's fits now; it only grows while fits come back."""

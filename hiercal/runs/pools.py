@@ -10,14 +10,15 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from hiercal.errors import PreparationError, RunError, WorkerDied
-from hiercal.runs.batches import Batch, Outcome, Plan
+from hiercal.runs.batches import Batch, Fitted, Outcome, Plan
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.limits import TimeLimits, parsed_bytes, share_of_memory
+from hiercal.runs.parts import Place
 from hiercal.runs.progress import Waiting, duration
 from hiercal.runs.record import failure
 from hiercal.runs.run import Arm, Recording
@@ -49,8 +50,14 @@ class Executor(ABC):
     limits = TimeLimits(0)
 
     @abstractmethod
-    def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
-        """Outcomes of what is planned, as they come in."""
+    def run(
+        self,
+        arms: tuple[Arm, ...],
+        recording: Recording,
+        plan: Plan,
+        places: Sequence[Place] | None = None,
+    ) -> Iterator[Outcome]:
+        """Outcomes of what is planned, as they come in; as parts, if each arm has a place."""
 
     @abstractmethod
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
@@ -70,7 +77,13 @@ class Watching(Executor):
         self.limits, self._waiting = limits, Waiting(note)
         self._compiled_at: dict[Arm, str] = {}
 
-    def run(self, arms: tuple[Arm, ...], recording: Recording, plan: Plan) -> Iterator[Outcome]:
+    def run(
+        self,
+        arms: tuple[Arm, ...],
+        recording: Recording,
+        plan: Plan,
+        places: Sequence[Place] | None = None,
+    ) -> Iterator[Outcome]:
         running: dict[Any, tuple[Batch, str | None]] = {}
         suspects: list[Batch] = []
         alone: set[Batch] = set()
@@ -80,8 +93,10 @@ class Watching(Executor):
             arm = arms[batch.arm]
             if at is not None:
                 self._compiled_at[arm] = at
-            sent = pickled(arm), pickled(recording), batch.simulations, self._limit(arm.label)
-            running[self._submit(fit_watched, arm.label, *sent, at=at)] = batch, at
+            place = places[batch.arm] if places else None
+            sent = pickled(arm), pickled(recording), batch.simulations, place
+            limit = self._limit(arm.label)
+            running[self._submit(fit_watched, arm.label, *sent, limit, at=at)] = batch, at
 
         try:
             while True:
@@ -97,9 +112,9 @@ class Watching(Executor):
                     batch, _ = running.pop(future)
                     arm, label = batch.arm, arms[batch.arm].label
                     try:
-                        fitted = self._result(future)
+                        watched = self._result(future)
                     except PreparationError as error:
-                        yield Outcome(batch, [], 0.0, error=str(error))
+                        yield Outcome(batch, Fitted([], 0.0), str(error))
                         continue
                     except WorkerDied as error:
                         # a Dask worker's death is blamed on all that waited there: each is tried
@@ -107,17 +122,18 @@ class Watching(Executor):
                         if batch not in alone:
                             suspects += [Batch(arm, (i,)) for i in batch.simulations]
                             continue
-                        lost = Lost(batch.simulations[0], "fit", f"WorkerDied: {error}", math.nan)
-                        fitted = Watched([], 0.0, (), (lost,), ())
-                    self.limits.observe(label, fitted.records)
-                    plan.put_back(arm, fitted.rest)
-                    failures = [failure(arms[arm], recording, *astuple(one)) for one in fitted.lost]
+                        died = Lost(batch.simulations[0], "fit", f"WorkerDied: {error}", math.nan)
+                        watched = Watched(Fitted([], 0.0), (died,))
+                    fitted, lost = watched.fitted, watched.lost
+                    self.limits.observe(label, fitted.slowest)
+                    plan.put_back(arm, watched.rest)
+                    failures = [failure(arms[arm], recording, *astuple(one)) for one in lost]
                     records = [*fitted.records, *failures]
-                    yield Outcome(batch, records, fitted.seconds, fitted.kept)
+                    yield Outcome(batch, replace(fitted, records=records))
                     before = in_a_row[arm]
-                    in_a_row[arm] = (0 if fitted.records else before) + len(failures)
+                    in_a_row[arm] = (0 if fitted else before) + len(failures)
                     if before < LOST_IN_A_ROW <= in_a_row[arm]:
-                        yield Outcome(batch, [], 0.0, error=_given_up(label, fitted.lost[-1]))
+                        yield Outcome(batch, Fitted([], 0.0), _given_up(label, lost[-1]))
         finally:
             self._cancel(list(running))
 

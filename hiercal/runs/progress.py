@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from hiercal.runs.columns import FitRecord
+import numpy as np
 
 FIRST_NOTE = 60.0
 """Seconds without a result after which the user is told what is waited for."""
@@ -26,11 +26,11 @@ class Tally:
     failed: int = 0
     divergent: int = 0
 
-    def add(self, records: Sequence[FitRecord]) -> None:
-        """Count a batch."""
-        self.done += len(records)
-        self.failed += sum(record.error is not None for record in records)
-        self.divergent += sum(record.divergences > 0 for record in records)
+    def add(self, fits: np.ndarray) -> None:
+        """Count a batch, of `hiercal.runs.parts.FITS`."""
+        self.done += len(fits)
+        self.failed += int(fits["failed"].sum())
+        self.divergent += int(fits["divergent"].sum())
 
 
 class Progress(ABC):

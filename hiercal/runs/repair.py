@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from hiercal.runs.manifest import (
 )
 from hiercal.runs.measurements import COLUMNS, MEASUREMENTS, Measurements
 from hiercal.runs.pages import Row, rows
+from hiercal.runs.parts import PARTS, is_whole, simulations
 from hiercal.runs.seals import Damaged, seal_of, unsealed
 
 AGAIN = "Give the command that made it again: it goes on from what was saved."
@@ -139,6 +140,9 @@ def _repair_manifest(folder: Path, journal: Journal | None, done: Repaired) -> N
 def _salvage(path: Path) -> str:
     """Write a journal of all intact rows in place of a damaged one; say how many there are."""
     found = _intact(path, {table: len(TABLES[table]) for table in TABLES})
+    found["parts"] = {
+        key: row for key, row in found["parts"].items() if is_whole(path.parent / PARTS / row[1])
+    }
     run = _run_of(path.parent, found)
     if run is None:
         raise JournalError(
@@ -160,11 +164,13 @@ def _salvage(path: Path) -> str:
         kept = _swapped(part, path)
     finally:
         part.unlink(missing_ok=True)
-    expected = max(counted, _expected(found["fits"], path.parent))
+    in_parts = [(arm, i) for arm, *_, blob in found["parts"].values() for i in simulations(blob)]
+    expected = max(counted, _expected([*found["fits"], *in_parts], path.parent))
     undrawn = len(found["fits"]) - len(fits)
     more = f" ({undrawn} of them because their draws are)" if undrawn else ""
+    saved = len(fits) + len(in_parts)
     return (
-        f"{path}: {len(fits)} fits saved, {max(expected - len(fits), 0)} lost{more}; the damaged "
+        f"{path}: {saved} fits saved, {max(expected - saved, 0)} lost{more}; the damaged "
         f"file is kept as {kept.name}"
     )
 
@@ -236,7 +242,7 @@ def _counted(path: Path) -> int:
         return 0
 
 
-def _expected(fits: Mapping[Any, Row], folder: Path) -> int:
+def _expected(fits: Iterable[tuple[int, int]], folder: Path) -> int:
     """Fits that there have to have been: all of a finished run, or up to the last of each arm."""
     last: dict[int, int] = {}
     for arm, simulation in fits:

@@ -20,15 +20,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from hiercal.errors import MemoryLimit, PreparationError, RunError, TimeLimit, WorkerDied
-from hiercal.runs.batches import STAGES, fit_batch
-from hiercal.runs.columns import FitRecord
-from hiercal.runs.thinned_draws import Kept
+from hiercal.runs.batches import STAGES, Fitted, fit_batch
+from hiercal.runs.parts import Place
 from hiercal.runs.worker import STATE
 
 TICK = 0.25
@@ -244,13 +243,11 @@ class Lost:
 
 @dataclass(frozen=True)
 class Watched:
-    """What came of a batch: as of `fit_batch`, what was lost, and what is still to be fitted."""
+    """What came of a batch: what was fitted, what was lost, and what is still to be fitted."""
 
-    records: list[FitRecord]
-    seconds: float
-    kept: Sequence[Kept]
+    fitted: Fitted
     lost: tuple[Lost, ...]
-    rest: tuple[int, ...]
+    rest: tuple[int, ...] = ()
 
 
 _of_thread = threading.local()
@@ -269,7 +266,12 @@ def _worker() -> Worker:
 
 
 def fit_watched(
-    label: str, arm: bytes, recording: bytes, simulations: tuple[int, ...], limit: Limit
+    label: str,
+    arm: bytes,
+    recording: bytes,
+    simulations: tuple[int, ...],
+    place: Place | None,
+    limit: Limit,
 ) -> Watched:
     """Fit a batch up to the first simulation that does not come back.
 
@@ -279,6 +281,8 @@ def fit_watched(
         Of the arm.
     arm, recording : bytes
         As `hiercal.runs.worker.pickled` makes them.
+    place : Place, optional
+        Where it is written as a part.
     limit : callable
         Returns the seconds that a fit may take.
 
@@ -292,8 +296,8 @@ def fit_watched(
     rest: tuple[int, ...] = ()
     while simulations:
         try:
-            fitted = worker.call(label, fit_batch, arm, recording, simulations, limit=limit)
-            return Watched(*fitted, tuple(lost), rest)
+            sent = arm, recording, simulations, place
+            return Watched(worker.call(label, fit_batch, *sent, limit=limit), tuple(lost), rest)
         except WorkerDied as error:
             doing, timed_out = worker.doing, isinstance(error, TimeLimit)
             at = doing.simulation
@@ -308,9 +312,9 @@ def fit_watched(
             why = f"{type(error).__name__}: {error}{often}"
             seconds = limit() if timed_out else math.nan
             lost.append(Lost(at, doing.stage, why, seconds))
-            place = simulations.index(at)
-            simulations, rest = simulations[:place], simulations[place + 1 :] + rest
-    return Watched([], 0.0, (), tuple(lost), rest)
+            before = simulations.index(at)
+            simulations, rest = simulations[:before], simulations[before + 1 :] + rest
+    return Watched(Fitted([], 0.0), tuple(lost), rest)
 
 
 def call_watched(

@@ -170,11 +170,11 @@ def test_batches_grow_to_about_a_second():
     first = plan.next()
     assert first.simulations == (0, 1, 2, 3)
     records = [None] * 4
-    plan.observe(batches.Outcome(first, records, seconds=0.04))
+    plan.observe(batches.Outcome(first, batches.Fitted(records, 0.04)))
     assert len(plan.next().simulations) == 100
     plan.drop(0)
     assert plan.next() == batches.Batch(1, (0,))  # few are fitted singly until their time is known
-    plan.observe(batches.Outcome(batches.Batch(1, (0,)), [None], seconds=0.04))
+    plan.observe(batches.Outcome(batches.Batch(1, (0,)), batches.Fitted([None], 0.04)))
     assert plan.next() == batches.Batch(1, (1, 2))
     assert plan.next() is None
 
@@ -190,7 +190,7 @@ def test_fewer_simulations_show_the_first_of_a_longer_run(mock_run, tmp_path):
 def test_a_caller_may_stop_when_it_has_seen_enough(mock_run):
     design = mock_run(simulations=1000)
     first = next(outcomes(design, batches.Plan([list(range(1000))]), executors.Here()))
-    assert [record.simulation for record in first.records] == [0, 1, 2, 3]
+    assert [record.simulation for record in first.fitted.records] == [0, 1, 2, 3]
 
 
 def test_few_fits_stay_with_the_worker_that_compiled_their_arm():
@@ -202,8 +202,8 @@ def test_few_fits_stay_with_the_worker_that_compiled_their_arm():
     # a library each, then both arms of it, and one fit until its time is known
     assert [given(worker) for worker in ("one", "two") * 2] == [(0, 1), (2, 1), (1, 1), (3, 1)]
     for arm in range(4):
-        plan.observe(batches.Outcome(batches.Batch(arm, (0,)), [None], seconds=1.0))
-        plan.observe(batches.Outcome(batches.Batch(arm, (1,)), [None], seconds=0.01))
+        plan.observe(batches.Outcome(batches.Batch(arm, (0,)), batches.Fitted([None], 1.0)))
+        plan.observe(batches.Outcome(batches.Batch(arm, (1,)), batches.Fitted([None], 0.01)))
     assert [given("one"), given("one"), given("one")] == [(0, 19), (1, 19), None]
     assert [given("two"), given("two")] == [(2, 19), (3, 19)]
 
@@ -213,6 +213,6 @@ def test_a_second_worker_compiles_an_arm_that_has_much_left():
         plan = batches.Plan([list(range(number))])
         plan.next("one")
         if seconds is not None:
-            plan.observe(batches.Outcome(batches.Batch(0, (0,)), [None], seconds=seconds))
+            plan.observe(batches.Outcome(batches.Batch(0, (0,)), batches.Fitted([None], seconds)))
         batch = plan.next("two")
         assert (batch and batch.arm) == wanted, (number, seconds)

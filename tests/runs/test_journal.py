@@ -8,7 +8,8 @@ import pytest
 
 from hiercal.errors import JournalError
 from hiercal.runs.columns import COLUMNS, FitRecord
-from hiercal.runs.journal import Journal, differing
+from hiercal.runs.differences import differing
+from hiercal.runs.journal import Journal
 
 RUN = ("digest", {"seed": 1, "stories": [{"name": "s"}]}, [("s/a", ["x", "y"]), ("s/b", ["x"])])
 
