@@ -181,7 +181,7 @@ def run(
     from hiercal.errors import JournalError, RunError, UnknownName
     from hiercal.runs.executors import Where
     from hiercal.studies import Study
-    from hiercal.studies._study import run as run_study
+    from hiercal.studies._run import run as run_study
     from hiercal.tables.export import run as run_run
     from hiercal.tables.mixing import NOT_DECIDED
     from hiercal.tables.mixing import check as checked
@@ -272,7 +272,7 @@ def show(folder: Path, every: bool, formats: str | None) -> None:
     from hiercal.console.result import show_result
     from hiercal.errors import JournalError
     from hiercal.runs.result import Result
-    from hiercal.studies._study import read_tables
+    from hiercal.studies._finished import read_tables
 
     try:
         tables = read_tables(folder)

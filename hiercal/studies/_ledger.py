@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from hiercal.runs.executors import Where
 from hiercal.runs.manifest import replace
-from hiercal.studies import _study
+from hiercal.studies import _run
 from hiercal.studies._claims import VERDICTS
-from hiercal.studies._study import CLAIMS, Say, Study
+from hiercal.studies._study import CLAIMS, Study
 from hiercal.words import markdown
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def ledger(
     quick: bool = False,
     fresh: bool = False,
     where: Where | None = None,
-    say: Say = print,
+    say: _run.Say = print,
 ) -> pd.DataFrame:
     """Run what has not been run, and write ``claims.md``, ``claims.csv`` and ``claims.png``.
 
@@ -39,7 +39,7 @@ def ledger(
     quick : bool
         Names of folders and files end in ``-quick``.
     fresh : bool
-        Run everything again; see `hiercal.studies._study.run`.
+        Run everything again; see `hiercal.studies._run.run`.
     where : Where
         See `hiercal.run`.
     say : callable
@@ -59,7 +59,7 @@ def ledger(
     parts = []
     for study in (each for each in studies if each.claims):
         folder = out / f"{study.name}{end}"
-        tables = _study.run(study, folder, say=say, fresh=fresh, where=where)
+        tables = _run.run(study, folder, say=say, fresh=fresh, where=where)
         parts.append(tables[CLAIMS])
     table = pd.concat(parts, ignore_index=True).sort_values("claim", kind="stable")
     table = table.reset_index(drop=True)

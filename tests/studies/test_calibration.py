@@ -6,7 +6,7 @@ import pytest
 
 from hiercal import Where
 from hiercal import study as make_study
-from hiercal.studies import _study
+from hiercal.studies import _run
 
 
 @pytest.mark.slow
@@ -19,7 +19,7 @@ def test_tables_and_figures_of_a_small_run(tmp_path):
         models=("noncentred",),
         target_accept=0.8,
     )
-    tables = _study.run(study, tmp_path, where=Where(0), progress=False, say=lambda _: None)
+    tables = _run.run(study, tmp_path, where=Where(0), progress=False, say=lambda _: None)
     verdicts = tables["verdicts"]
     assert set(verdicts["n_schools"]) == {3, 5}
     assert (verdicts["n"] + verdicts["n_failed"] == 40).all()
@@ -44,7 +44,7 @@ def test_models_without_tau_have_tables_and_one_figure(tmp_path):
         libraries=("numpyro",),
         models=("no_pooling", "complete_pooling"),
     )
-    tables = _study.run(study, tmp_path, where=Where(0), progress=False, say=lambda _: None)
+    tables = _run.run(study, tmp_path, where=Where(0), progress=False, say=lambda _: None)
     arms = {f"eight_schools/numpyro-{model}" for model in ("no_pooling", "complete_pooling")}
     assert arms < set(tables["verdicts"]["arm"])
     assert set(tables["effects"]["arm"]) == set(tables["verdicts"]["arm"])

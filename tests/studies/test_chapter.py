@@ -7,7 +7,7 @@ from scipy import stats
 
 from hiercal import Where
 from hiercal import study as make_study
-from hiercal.studies import _study
+from hiercal.studies import _run
 from hiercal.studies._claims import judge
 from hiercal.studies.chapter import arithmetic
 from hiercal.studies.chapter import study as chapter
@@ -80,7 +80,7 @@ def test_a_run_writes_tables_report_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(chapter, "examples", lambda: (EXAMPLES["hospitals"],))
     said = []
     study = make_study("chapter", libraries=("numpyro",), draws=300, tune=300, chains=2)
-    tables = _study.run(study, tmp_path, where=Where(0), progress=False, say=said.append)
+    tables = _run.run(study, tmp_path, where=Where(0), progress=False, say=said.append)
     assert sum("Hospitals" in line for line in said) == 2
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"comparison.csv", "data.csv", "hypotheses.csv", "sampling.csv", "chapter.md"}

@@ -10,7 +10,7 @@ from hiercal.fitters.exact import Exact
 from hiercal.runs.run import Run
 from hiercal.sbc.uniformity import uniformity_test
 from hiercal.simulators.eight_schools import EightSchools
-from hiercal.studies import _study
+from hiercal.studies import _run
 from hiercal.studies._claims import judge
 from hiercal.studies.funnel import claims, rubins_data
 from hiercal.studies.funnel.rubins_data import RubinsData
@@ -36,7 +36,7 @@ def ran(tmp_path_factory):
         tune=300,
     )
     folder = tmp_path_factory.mktemp("funnel")
-    tables = _study.run(study, folder, where=Where(0), progress=False, say=lambda _: None)
+    tables = _run.run(study, folder, where=Where(0), progress=False, say=lambda _: None)
     return study, tables
 
 

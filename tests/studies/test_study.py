@@ -12,7 +12,7 @@ import pytest
 from hiercal import Run, Study, Where, catalogue, fitter, story
 from hiercal import study as make_study
 from hiercal.runs.measurements import Measurement
-from hiercal.studies import _study
+from hiercal.studies import _finished, _run
 from hiercal.studies._claims import Claim, above
 from hiercal.studies._ledger import ledger
 
@@ -95,7 +95,7 @@ def test_unknown_options_are_refused_with_the_nearest(name):
 
 
 def test_a_run_leaves_tables_figures_verdicts_and_a_manifest(tmp_path, quiet):
-    tables = _study.run(Coins(), tmp_path, **quiet)
+    tables = _run.run(Coins(), tmp_path, **quiet)
     written = pd.read_csv(tmp_path / "heads.csv")
     assert written["coin"].tolist() == [1, 2, 3]
     assert written["n"].tolist() == [3, 3, 3]
@@ -109,11 +109,11 @@ def test_a_run_leaves_tables_figures_verdicts_and_a_manifest(tmp_path, quiet):
     assert manifest["complete"]
     assert manifest["study"] == "coins"
     assert manifest["options"] == {"seed": 2026, "flips": 100}
-    assert _study.finished(Coins(), tmp_path)
-    assert not _study.finished(Coins(flips=5), tmp_path)
-    read = _study.read_tables(tmp_path)
+    assert _finished.finished(Coins(), tmp_path)
+    assert not _finished.finished(Coins(flips=5), tmp_path)
+    read = _finished.read_tables(tmp_path)
     assert set(read) == {"heads", "claims"}
-    assert _study.read_tables(tmp_path / "runs" / "exact") is None
+    assert _finished.read_tables(tmp_path / "runs" / "exact") is None
 
 
 def test_a_run_that_broke_off_goes_on_with_its_fits(tmp_path, quiet, monkeypatch):
@@ -123,15 +123,15 @@ def test_a_run_that_broke_off_goes_on_with_its_fits(tmp_path, quiet, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Coins, "tables", broken)
         with pytest.raises(RuntimeError, match="tables failed"):
-            _study.run(Coins(), tmp_path, **quiet)
-    assert not _study.finished(Coins(), tmp_path)
+            _run.run(Coins(), tmp_path, **quiet)
+    assert not _finished.finished(Coins(), tmp_path)
     with pytest.raises(FileNotFoundError, match="coins has not ended"):
-        _study.read_tables(tmp_path)
+        _finished.read_tables(tmp_path)
     with pytest.raises(ValueError, match="holds an unfinished run of coins"):
-        _study.run(Coins(flips=7), tmp_path, **quiet)
+        _run.run(Coins(flips=7), tmp_path, **quiet)
     before = (tmp_path / "runs" / "exact" / "fits.parquet").read_bytes()
     monkeypatch.setattr(Coins, "flip", lambda self, coin: pytest.fail("flipped again"))
-    _study.run(Coins(), tmp_path, **quiet)
+    _run.run(Coins(), tmp_path, **quiet)
     assert (tmp_path / "runs" / "exact" / "fits.parquet").read_bytes() == before
 
 
@@ -146,12 +146,12 @@ def test_a_measurement_that_breaks_off_loses_none_that_was_made(tmp_path, quiet,
 
     monkeypatch.setattr(Coins, "flip", once)
     with pytest.raises(RuntimeError, match="rolled away"):
-        _study.run(Coins(), tmp_path / "broken", **quiet)
+        _run.run(Coins(), tmp_path / "broken", **quiet)
     made.append("again")
-    found = _study.run(Coins(), tmp_path / "broken", **quiet)["heads"]
+    found = _run.run(Coins(), tmp_path / "broken", **quiet)["heads"]
     assert made == [1, "again", 2, 3]
     monkeypatch.undo()
-    whole = _study.run(Coins(), tmp_path / "whole", **quiet)["heads"]
+    whole = _run.run(Coins(), tmp_path / "whole", **quiet)["heads"]
     pd.testing.assert_frame_equal(found, whole)
 
 
@@ -161,10 +161,10 @@ def test_a_figure_that_cannot_be_drawn_costs_no_table_and_is_said(tmp_path, quie
 
     monkeypatch.setattr(Coins, "figures", broken)
     said = []
-    tables = _study.run(Coins(), tmp_path, **(quiet | {"say": said.append}))
+    tables = _run.run(Coins(), tmp_path, **(quiet | {"say": said.append}))
     assert "coins: figures could not all be made: ValueError: got no rows" in said
     assert set(tables) == {"heads", "claims"}
-    assert _study.finished(Coins(), tmp_path)
+    assert _finished.finished(Coins(), tmp_path)
 
 
 def test_the_ledger_takes_what_is_finished_and_runs_the_rest(tmp_path, quiet):
