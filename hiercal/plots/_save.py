@@ -1,5 +1,6 @@
 """Figures on disk."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def save(
     ):
         for suffix in formats:
             path = directory / f"{name}.{suffix}"
-            figure.savefig(path, format=suffix, dpi=_DPI[suffix], metadata=_METADATA[suffix])
+            drawn = io.BytesIO()  # on a full disk, Matplotlib's PDF ends in an error of zlib
+            figure.savefig(drawn, format=suffix, dpi=_DPI[suffix], metadata=_METADATA[suffix])
+            path.write_bytes(drawn.getvalue())
             paths.append(path)
     return paths

@@ -6,6 +6,7 @@ it, so that a part that is not what was written is never read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -96,6 +97,8 @@ class Place:
                 os.fsync(file.fileno())
             os.replace(unfinished, path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
             raise RunError(f"a worker cannot write {path}: {error.strerror}. {SHARED}") from None
         return _part(name, records)
 

@@ -68,6 +68,27 @@ def test_a_full_disk_keeps_what_came_in_and_the_same_run_goes_on(mock_run, tmp_p
     pd.testing.assert_frame_equal(again.records, undisturbed.records, check_exact=True)
 
 
+def test_a_part_that_there_is_no_room_for_is_told_and_leaves_nothing(mock_run, tmp_path):
+    run(mock_run(), tmp_path)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        (records,) = journal.fits(0, 60)
+        journal.parts.open()
+        place = journal.parts.place("d" * 64, 0)
+        with full(2_000), pytest.raises(RunError, match=r"a worker cannot write .*: File too larg"):
+            place.write(records, [])
+    assert not list((tmp_path / "parts").iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+def test_figures_that_there_is_no_room_for_are_told(mock_run, tmp_path, suffix):
+    """Planted: Matplotlib closes a PDF that it could not write with an error that is no OSError."""
+    run(mock_run(), tmp_path, export=True)
+    with full(2_000):
+        done = invoke("show", tmp_path, "--figures", suffix)
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+
+
 def test_no_file_handles_are_told(mock_run, tmp_path):
     design, out = mock_run(simulations=20), tmp_path / "out"
     free = os.dup(0)
