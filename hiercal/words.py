@@ -39,6 +39,34 @@ def p_value(p: float) -> str:
     return f"< {SMALLEST_P:.0e}" if p < SMALLEST_P else f"{p:.2g}"
 
 
+def rounded(value: float, error: float) -> str:
+    """A number and its standard error, to as many digits as the error allows.
+
+    The error has two digits if they are at most 35, and one if they are more, as the Particle Data
+    Group (2024, Review of Particle Physics, section 5.3) rounds.
+
+    Examples
+    --------
+    >>> rounded(0.25967, 0.0253), rounded(-1.2345, 0.0671), rounded(12345.6, 420.0)
+    ('0.260 (0.025)', '-1.23 (0.07)', '12300 (400)')
+    >>> rounded(0.5, 0.0), rounded(2.0, float("nan"))
+    ('0.5', '2')
+    """
+    if math.isnan(value):
+        return "-"
+    if not (error > 0 and math.isfinite(error) and math.isfinite(value)):
+        return f"{value:.3g}"
+    power = math.floor(math.log10(error))
+    two = round(error / 10 ** (power - 1))
+    digits = 1 - power if two <= 35 else -power
+    if two >= 95:  # it is rounded up to 10
+        digits = 1 - (power + 1)
+    shown = (round(each, digits) for each in (value, error))
+    most = max(digits, 0)
+    number, of_error = (f"{each + 0.0:.{most}f}" for each in shown)
+    return f"{number} ({of_error})"
+
+
 def percent(share: float) -> str:
     """A share in whole percent: 0 % only of none, 100 % only of all.
 

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from hiercal import Result, Run, fitter, story
-from hiercal.console import attention
 from hiercal.console import result as console
 from hiercal.console._warnings import errors, said
 from hiercal.runs.manifest import made_of
 from hiercal.runs.progress import Bars, Lines, Tally
-from hiercal.tables import mixing, verdicts
+from hiercal.tables import attention, mixing, verdicts
 from hiercal.tables.mixing import check, outcome
 from tests.running import run
 

@@ -21,6 +21,7 @@ from hiercal.cli._exit import (
 from hiercal.cli.check import check as check_command
 from hiercal.cli.mutants import mutants
 from hiercal.cli.repair import repair
+from hiercal.cli.tables import tables
 
 EXAMPLE = """
 \b
@@ -34,6 +35,7 @@ Examples:
   hiercal check eight_schools --kernel numpyro    (one transition of a kernel)
   hiercal claims
   hiercal show results/eight_schools
+  hiercal tables results/eight_schools            (for a paper: LaTeX, Markdown, CSV)
   hiercal repair results/eight_schools            (after damage: saves what is intact)
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
@@ -356,6 +358,7 @@ for command in (
     models.parity,
     models.ranks,
     repair,
+    tables,
     models.requantify,
 ):
     main.add_command(command)

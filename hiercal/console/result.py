@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hiercal import words
-from hiercal.console import attention
 from hiercal.console._table import console, table_of
 from hiercal.console._warnings import errors, said
+from hiercal.tables import attention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

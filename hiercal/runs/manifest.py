@@ -28,17 +28,11 @@ TABLES = {".csv", ".parquet", ".npz"}
 """Suffixes of files whose hash the manifest keeps."""
 JOURNAL, MANIFEST = "journal.sqlite", "manifest.json"
 RECORD_FILES = ("records.parquet", "fits.parquet", "group_ranks.parquet", "draws.npz")
+RUN_TABLES = ("verdicts", "meaning", "mixing", "coverage", "bias", "strata", "groups")
 RUN_FILES = (
     MANIFEST,
     *RECORD_FILES,
-    *(
-        f"{name}.csv"
-        for name in (
-            *("verdicts", "meaning", "mixing", "coverage", "bias", "strata", "groups"),
-            "evidence",
-            "not_made",
-        )
-    ),
+    *(f"{name}.csv" for name in (*RUN_TABLES, "evidence", "not_made")),
     "sbc.zarr",
 )
 """What a run writes beside its journal and its figures, which its manifest lists."""

@@ -1,4 +1,4 @@
-"""What the console shows first: the quantities to look at, and what their ranks mean."""
+"""What is shown first of many verdicts: the quantities to look at, and what their ranks mean."""
 
 from __future__ import annotations
 

@@ -1,0 +1,56 @@
+"""What a report is made of: the tables of a finished run or study, and what they are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiercal import words
+from hiercal.runs.manifest import MANIFEST, RUN_TABLES, read_manifest
+from hiercal.runs.result import Result
+from hiercal.studies._finished import read_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Tables by name, and one sentence that says what they are of."""
+
+    tables: dict[str, pd.DataFrame]
+    origin: str
+
+
+def finished(folder: Path) -> Finished:
+    """The tables of the folder of a finished run or study, as written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is neither's, or what was run there has not ended.
+    JournalError
+        If a table is not what was written.
+    """
+    import pandas as pd
+
+    tables = read_tables(folder)
+    if tables is not None:
+        study = read_manifest(folder)
+        return Finished(tables, f"Study {study['study']}, seed {study['options']['seed']}.")
+    result = Result(folder)
+    run = result.manifest
+    if run["made_of"].get("tables") is None:
+        raise FileNotFoundError(
+            f"{folder / MANIFEST} says that the run has not ended: run the same command again to "
+            "go on"
+        )
+    result.check()
+    paths = {name: folder / f"{name}.csv" for name in RUN_TABLES}
+    there = {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+    n = words.count(run["made_of"]["tables"], "simulation")
+    return Finished(
+        there,
+        f"Run {run['name']}: {n}, ranks among {run['run']['max_rank']} draws, seed {run['seed']}.",
+    )

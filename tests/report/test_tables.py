@@ -1,0 +1,164 @@
+"""Tables for papers say what the CSV files say, to as many digits as their errors allow."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from hiercal import words
+from hiercal.cli import main
+from hiercal.report.tables import FORMATS, PaperTable, paper_tables, write
+from tests.running import run
+
+RESULTS = Path(__file__).parents[2] / "results"
+STUDIES = [path.parent.name for path in sorted(RESULTS.glob("*/claims.csv"))]
+NUMBER = re.compile(r"(-?[\d.]+) \(([\d.]+)\)")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, mocks_file):
+    from hiercal import Run, fitter, story
+
+    known = [fitter(f"{mocks_file}:Known", always=at) for at in (-1, 40)]
+    design = Run(
+        stories=[story(f"{mocks_file}:Revealing")], fitters=known, simulations=60, name="a_b%"
+    )
+    out = tmp_path_factory.mktemp("tables") / "run"
+    run(design, out, export=True)
+    return out
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, ["tables", *map(str, args)])
+
+
+def test_a_number_is_within_its_rounding_and_its_error_keeps_two_digits_or_one():
+    rng = np.random.default_rng(1)
+    for _ in range(2000):
+        error = 10 ** rng.uniform(-6, 6)
+        value = rng.normal() * error * 10 ** rng.uniform(-2, 3)
+        shown = words.rounded(value, error)
+        number, of_error = (float(each) for each in NUMBER.fullmatch(shown).groups())
+        assert of_error == pytest.approx(error, rel=0.15)
+        assert abs(number - value) <= 0.5 * error, shown
+        digits = re.sub(r"^0\.0*|\.", "", NUMBER.fullmatch(shown)[2]).rstrip("0") or "0"
+        assert len(digits) <= 2
+
+
+def test_tables_hold_what_the_files_of_the_run_hold(folder):
+    made = {table.name: table for table in paper_tables(folder)}
+    coverage, cells = pd.read_csv(folder / "coverage.csv"), made["coverage"].cells
+    assert cells["fits"].tolist() == coverage["n"].astype(str).tolist()
+    shown = cells["coverage"].str.extract(NUMBER).astype(float)
+    share = coverage["coverage"]
+    error = np.sqrt(share * (1 - share) / coverage["n"])
+    certain = (error == 0).to_numpy()
+    assert 0 < certain.sum() < len(certain)
+    np.testing.assert_allclose(shown[0][~certain], share[~certain], atol=0.5 * error.max())
+    np.testing.assert_allclose(shown[1][~certain], error[~certain], rtol=0.15)
+    verdicts = pd.read_csv(folder / "verdicts.csv")
+    assert made["verdicts"].cells["verdict"].tolist() == verdicts["verdict"].tolist()
+    for table in made.values():
+        assert table.caption.endswith("Run a_b%: 60 simulations, ranks among 99 draws, seed 0.")
+
+
+def test_rows_of_some_arms_and_quantities(folder):
+    (arm, *_) = pd.read_csv(folder / "verdicts.csv")["arm"]
+    (table,) = paper_tables(folder, only=["coverage"], arms=[arm], quantities=["x", "g[A]"])
+    assert set(table.cells["arm"]) == {arm}
+    assert set(table.cells["quantity"]) == {"x", "g[A]"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--only", "nope"], "there is no table 'nope'; there are verdicts, "),
+        (["--arms", "nope"], "there is no arm 'nope'; there are "),
+        (["--quantities", "x,nope"], "there is no quantity 'nope'; there are x, "),
+    ],
+)
+def test_what_is_not_there_is_named(folder, tmp_path, given, said):
+    done = invoke(folder, *given, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_no_run_and_a_changed_table_are_refused(folder, tmp_path):
+    assert "it is not the folder of a run" in invoke(tmp_path).stderr
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "coverage.csv").write_text("arm,quantity,coverage\nx,y,0.5\n")
+    done = invoke(copy)
+    assert done.exit_code == 2
+    assert "coverage.csv is damaged, or was changed" in done.stderr
+
+
+def test_files_of_each_format(folder, tmp_path):
+    formats = [part for each in FORMATS for part in ("--format", each)]
+    done = invoke(folder, "--only", "bias,mixing", "--out", tmp_path, *formats)
+    assert done.exit_code == 2, "there is no exact arm"
+    done = invoke(folder, "--only", "mixing", "--out", tmp_path, *formats)
+    assert done.exit_code == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"mixing.tex", "mixing.md", "mixing.csv"}
+    lines = (tmp_path / "mixing.md").read_text().splitlines()
+    assert {line.count("|") - line.count(r"\|") for line in lines[2:]} == {lines[2].count("|")}
+    assert pd.read_csv(tmp_path / "mixing.csv")["mixes"].tolist() == ["yes"] * 2
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_tables_of_the_studies(study):
+    names = {path.stem for path in (RESULTS / study).glob("*.csv")}
+    made = paper_tables(RESULTS / study)
+    assert {table.name for table in made} == names
+    for table in made:
+        for format in FORMATS:
+            assert len(table.text(format).splitlines()) > len(table.cells)
+        columns = pd.read_csv(RESULTS / study / f"{table.name}.csv").columns
+        errors = [name for name in columns if f"{name}_se" in columns]
+        shown = "".join(table.cells.astype(str).to_numpy().ravel())
+        assert NUMBER.search(shown) or not errors, (table.name, errors)
+
+
+NASTY = r"50 % of {a} & b_c # $x$ \n ~ ^ < > |"
+
+
+@pytest.fixture
+def nasty():
+    cells = pd.DataFrame(
+        {
+            "arm": [NASTY, "-x"],
+            "quantity": ["theta[A]", "my_%thing"],
+            "a_b": ["-1.20 (0.05)", "< 1e-10"],
+            "c": ["3.1e-05", "12 %"],
+        }
+    )
+    return PaperTable("nasty", cells, (False, False, True, True), NASTY)
+
+
+def test_numbers_and_names_in_latex(nasty):
+    text = nasty.text("latex")
+    assert r"$\theta_{A}$ & $-$1.20 (0.05) & $3.1 \times 10^{-5}$ \\" in text
+    assert r"-x & my\_\%thing & $<$ $10^{-10}$ & 12 \% \\" in text
+    assert r"\toprule" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+def test_latex_takes_what_is_written(nasty, folder, tmp_path):
+    many = PaperTable("many", pd.concat([nasty.cells] * 40), nasty.numeric, nasty.caption)
+    paths = write([nasty, many, *paper_tables(folder)], tmp_path, ["latex"])
+    document = tmp_path / "document.tex"
+    document.write_text(
+        r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,longtable}"
+        r"\begin{document}"
+        + "\n".join(rf"\input{{{path.name}}}" for path in paths)
+        + r"\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
