@@ -14,8 +14,8 @@ from scipy import fft
 from scipy.special import ndtri
 
 _TAIL_PROBABILITIES = (0.05, 0.95)
-_FEW_PAIRS = 7
-"""Pairs of lags in which most series end; only the others are transformed."""
+_FEW_PAIRS = (7, 31)
+"""Pairs of lags in which most series end, one after another; only the others are transformed."""
 
 
 def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
@@ -168,28 +168,35 @@ def _ess(split: NDArray) -> NDArray[np.float64]:
     n_chains, n_draws = series.shape[1:]
     size = n_chains * n_draws
     last_pair = max(0, (n_draws - 1) // 2 - 1)
-    few = min(_FEW_PAIRS, last_pair)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         means = series.mean(axis=-1)
-        padded = np.zeros((*series.shape[:2], n_draws + 2 * few + 1))
-        centred = padded[..., :n_draws]
-        np.subtract(series, means[..., None], out=centred)
+        centred = series - means[..., None]
         between = means.var(axis=-1, ddof=1)
-        shifted = np.lib.stride_tricks.sliding_window_view(padded, n_draws, axis=-1)
-        products = np.vecdot(centred[..., None, :], shifted).mean(axis=-2)
-        time, stopped = _autocorrelation_time(products / n_draws, between, n_draws)
-        spread = series.max(axis=(-2, -1)) - series.min(axis=(-2, -1))
-        constant = spread < np.finfo(float).resolution
-        longer = ~(stopped | constant)
-        if few < last_pair and longer.any():
-            covariance = _covariance(centred[longer])[..., : 2 * last_pair + 2]
-            time[longer], _ = _autocorrelation_time(covariance, between[longer], n_draws)
+        constant = np.ptp(series, axis=(-2, -1)) < np.finfo(float).resolution
+        time = np.full(len(series), np.nan)
+        left = np.flatnonzero(~constant)
+        for pairs in (*(few for few in _FEW_PAIRS if few < last_pair), last_pair):
+            found = _covariance if pairs in _FEW_PAIRS else _covariance_of_all
+            covariance = found(centred[left], 2 * pairs + 2)
+            time[left], ended = _autocorrelation_time(covariance, between[left], n_draws)
+            left = left[~ended]
+            if not left.size:
+                break
         ess = size / np.maximum(time, 1 / np.log10(size))
     return np.where(constant, size, ess).reshape(split.shape[:-2])
 
 
-def _covariance(centred: NDArray) -> NDArray[np.float64]:
-    """Autocovariance of all lags, averaged over chains, of series of mean 0."""
+def _covariance(centred: NDArray, lags: int) -> NDArray[np.float64]:
+    """Autocovariance of the first lags, averaged over chains, of series of mean 0."""
+    n_draws = centred.shape[-1]
+    padded = np.zeros((*centred.shape[:-1], n_draws + lags - 1))
+    padded[..., :n_draws] = centred
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, n_draws, axis=-1)
+    return np.vecdot(centred[..., None, :], shifted).mean(axis=-2) / n_draws
+
+
+def _covariance_of_all(centred: NDArray, lags: int) -> NDArray[np.float64]:
+    """The same of so many lags that Fourier transforms are faster."""
     n_chains, n_draws = centred.shape[1:]
     length = fft.next_fast_len(2 * n_draws)
     # Two chains make one complex series, whose power, symmetrised, is the sum of theirs; only the
@@ -202,7 +209,7 @@ def _covariance(centred: NDArray) -> NDArray[np.float64]:
     half = length // 2 + 1
     mirrored = np.concatenate((power[:, :1], power[:, :-half:-1]), axis=-1)
     power = (power[:, :half] + mirrored) / (2 * n_chains * n_draws)
-    return np.fft.irfft(power, n=length, axis=-1)[:, :n_draws]
+    return np.fft.irfft(power, n=length, axis=-1)[:, :lags]
 
 
 def _autocorrelation_time(
