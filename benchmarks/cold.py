@@ -5,9 +5,11 @@
 
 Runs Eight Schools, 20 simulations of each of five arms, with caches filled by a run before, and
 prints the ratio to the earlier commit's whole command of the time until the verdict is printed and
-until all files are there; then the same ratio for hiercal show. The earlier commit is checked out
-into a temporary folder, and both use the packages of this environment. Processor time is that of
-the command and all its workers; it depends less than wall-clock time on what else the machine does.
+until all files are there; the time from the last fit to the verdict, over the earlier commit's, in
+which the verdict came after the figures; then the ratio for hiercal show. The earlier commit is
+checked out into a temporary folder, and both use the packages of this environment. Processor time
+is that of the command and all its workers; it depends less than wall-clock time on what else the
+machine does.
 With --long, a run of 1,000 simulations with empty caches is timed once each, which takes minutes.
 """
 
@@ -28,20 +30,32 @@ VERDICT = "All numbers"
 WHAT = {
     "verdict": "until the verdict, over the earlier commit's whole command",
     "all": "whole command",
+    "after": "from the last fit to the verdict",
     "processor": "processor time",
 }
 SHORT = {"verdict": 0.35, "all": 0.55}
 LONG = {"all": 0.75}
 """Ratios that were asked for."""
-CALL = "from hiercal.cli import main; main()"
+KEPT = "a batch of fits is kept"
+CALL = f"""
+from hiercal.runs.journal import Journal
+add = Journal.add
+def told(*args, **options):
+    add(*args, **options)
+    print({KEPT!r}, flush=True)
+Journal.add = told
+from hiercal.cli import main
+main()
+"""
+"""The command, which also says when fits have come in."""
 
 
 def timed(root: Path, caches: Path, *arguments: str) -> dict[str, float]:
-    """Seconds until the verdict, until the end, and of all processors."""
+    """Seconds until the verdict, from the last fit to it, until the end, and of all processors."""
     environment = os.environ | {"PYTHONPATH": str(root), "HIERCAL_CACHE": str(caches)}
     command = [sys.executable, "-u", "-c", CALL, *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start, verdict = time.perf_counter(), float("nan")
+    start, verdict, kept = time.perf_counter(), float("nan"), float("nan")
     said = []
     with subprocess.Popen(
         command,
@@ -56,11 +70,18 @@ def timed(root: Path, caches: Path, *arguments: str) -> dict[str, float]:
             said.append(line)
             if line.startswith(VERDICT):
                 verdict = time.perf_counter() - start
+            elif line.startswith(KEPT):
+                kept = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{''.join(said)}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"verdict": verdict, "all": time.perf_counter() - start, "processor": used}
+    return {
+        "verdict": verdict,
+        "after": verdict - kept,
+        "all": time.perf_counter() - start,
+        "processor": used,
+    }
 
 
 def told(what: str, ours: list[float], theirs: list[float], most: float | None = None) -> None:
@@ -96,14 +117,14 @@ def main() -> None:
 
         if given.long:
             cold = {key: run(key, f"cold-{key}", 1000) for key in roots}
-            for part in ("verdict", "all", "processor"):
+            for part in WHAT:
                 over = "all" if part == "verdict" else part
                 ours, theirs = [cold["ours"][part]], [cold["theirs"][over]]
                 told(f"1,000 simulations, cold, {WHAT[part]}", ours, theirs, LONG.get(part))
         for key in roots:
             run(key, "warm", 20)
         times = [{key: run(key, "warm", 20) for key in roots} for _ in range(given.times)]
-        for part in ("verdict", "all", "processor"):
+        for part in WHAT:
             over = "all" if part == "verdict" else part
             ours, theirs = [t["ours"][part] for t in times], [t["theirs"][over] for t in times]
             told(f"20 simulations, warm, {WHAT[part]}", ours, theirs, SHORT.get(part))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import elementwise
 from scipy.special import expit, logsumexp
 
 from hiercal.exact.even_densities import EvenDensities, along_rows, interpolated
@@ -196,6 +195,8 @@ class CountModel(GridPosterior):
         self, centre: np.ndarray, scale: np.ndarray, groups: slice
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """First node and spacing (n, n_groups) of z, and log density (n, n_groups, NODES)."""
+        from scipy.optimize import elementwise
+
         c, s = centre[:, None], scale[:, None]
         most = s * self._likelihood.score(c, groups)  # z solves z = s score(c + s z)
         mode = elementwise.find_root(

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
-from scipy.interpolate import BSpline, make_interp_spline
 from scipy.special import betainc, betaln, gammaln, logsumexp
 
 from hiercal.exact.grid import Conditional, Grid, GridPosterior, positive_axis, unit
 from hiercal.exact.independent import Independent
 from hiercal.exact.posterior import Posterior
+
+if TYPE_CHECKING:
+    from scipy.interpolate import BSpline
 
 FLOOR = np.finfo(float).tiny
 SPACING, ORDER = 0.1, 5
@@ -61,6 +63,8 @@ def conjugate(
     labels : dict of str to sequence of str
         For each parameter, the names of its scalars.
     """
+    from scipy import stats
+
     rest = concentration.sum(axis=1, keepdims=True) - concentration
     marginals = {
         label: stats.beta(a, b)
@@ -100,6 +104,8 @@ class Block:
     @classmethod
     def of(cls, category: int, counts: np.ndarray, log_r: np.ndarray) -> Block:
         """One category, tabulated at evenly spaced `log_r`."""
+        from scipy.interpolate import make_interp_spline
+
         y, times = np.unique(counts[counts > 0], return_counts=True)
         # lnG(y + a) - lnG(a), without cancellation at large a
         rising = gammaln(y) - betaln(np.exp(log_r)[:, None], y)
@@ -115,6 +121,8 @@ class Block:
 
     def join(self, other: Block) -> Block:
         """Both blocks: the share of the first is integrated out too."""
+        from scipy.interpolate import make_interp_spline
+
         log_r = self._knots
         joined = Block(self.members + other.members, self.log_weight, (self, other))
         u, log_density = joined._shares(log_r)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 from scipy.special import sici
 
 ORDER = 5
@@ -60,6 +59,8 @@ class EvenDensities:
 
 def along_rows(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Splines through the rows of (n_rows, n_nodes), at places (n_rows, ...) counted in nodes."""
+    from scipy.interpolate import make_interp_spline
+
     n_nodes = values.shape[1]
     spline = make_interp_spline(np.arange(n_nodes), values, k=ORDER, axis=1)
     left = np.clip(place.astype(int), 0, n_nodes - 2)

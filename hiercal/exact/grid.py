@@ -16,7 +16,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import map_coordinates
 from scipy.special import expit, lambertw, logit, ndtr, sici
 
 from hiercal.exact.posterior import Posterior
@@ -234,6 +233,8 @@ class Grid:
         """
         if not self.axes:
             return {}
+        from scipy.ndimage import map_coordinates
+
         accepted: list[np.ndarray] = []
         missing, bound, more = n, 0.0, rounds()
         while missing > 0 and next(more):

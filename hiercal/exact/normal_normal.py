@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 from scipy.special import ndtr
 
 from hiercal.exact.posterior import Posterior
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 ORDER, PANELS, CELLS = 12, 12, 48
 """Gauss-Legendre nodes a panel, panels, and cells of the search for the posterior's support."""
@@ -172,6 +175,8 @@ class NormalNormal(Posterior):
     @cached_property
     def _tau_cdf(self) -> CubicHermiteSpline:
         """Distribution function of v, with its density as slope; error of order 1e-8."""
+        from scipy.interpolate import CubicHermiteSpline
+
         return CubicHermiteSpline(self._grid, self._grid_cdf, self._grid_pdf)
 
     def _mixture(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -235,6 +240,8 @@ class NormalNormal(Posterior):
         residuals are independent normals plus a loading on mu's deviation g, so each node's is
         E exp(A + 2 B g + C g^2), g ~ N(0, 1).
         """
+        from scipy.interpolate import PchipInterpolator
+
         mean, sd = -2 * (self.mean("log_lik") - self._log_lik_constant), 2 * self.sd("log_lik")
         largest = mean + 25 * sd
         step = 2 * np.pi / largest

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import elementwise
 
 
 class Posterior(ABC):
@@ -42,6 +41,8 @@ class Posterior(ABC):
 
     def quantile(self, name: str, p: ArrayLike) -> np.ndarray:
         """Posterior quantiles, with the shape of `p`, each strictly between 0 and 1."""
+        from scipy.optimize import elementwise  # a worker that compares no fit needs none of it
+
         p = np.asarray(p, float)
         if np.any((p <= 0) | (p >= 1)):
             raise ValueError(f"quantile of {name}: got p = {p}; every p must lie inside (0, 1)")

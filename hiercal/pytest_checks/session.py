@@ -101,7 +101,7 @@ class Checked:
             "shift_se", "scale", "scale_se", "pattern", "source",
         ]  # fmt: skip
         part = folder / "evidence.csv.part"
-        with part.open("w", newline="") as file:
+        with part.open("w", encoding="utf-8", newline="") as file:
             rows = csv.DictWriter(file, ["test", "arm", *names], extrasaction="ignore")
             rows.writeheader()
             for test, one in state.records.items():

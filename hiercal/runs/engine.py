@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from hiercal import words
@@ -55,6 +57,7 @@ def fitted(
     fresh: bool = False,
     given: str | os.PathLike[str] | None = None,
     finish: Callable[[Result], Sequence[str]] = lambda _: (),
+    meanwhile: Callable[[Sequence[tuple[str, Sequence[str]]]], None] = lambda _: None,
 ) -> Result:
     """Fit what is still to be fitted and write the records; safe to interrupt and repeat.
 
@@ -65,6 +68,8 @@ def fitted(
     finish : callable
         Is given the result before the manifest calls the run complete, and returns what to tell
         the user.
+    meanwhile : callable
+        Is given label and quantities of each arm, in a thread of this process, while workers fit.
 
     Returns
     -------
@@ -84,7 +89,8 @@ def fitted(
         wanted = _wanted_draws(run, journal)
         if any(missing) or wanted:
             plan = Plan(missing, kinds=[type(arm.fitter) for arm in run.arms])
-            fit_missing(run, journal, folder, plan, where, reports, wanted_draws=wanted)
+            with _alongside(partial(meanwhile, journal.arms())):
+                fit_missing(run, journal, folder, plan, where, reports, wanted_draws=wanted)
         made_of(folder, records=None)
         write_records(folder, journal, run.simulations)
         made_of(folder, records=run.simulations)
@@ -92,6 +98,15 @@ def fitted(
             reports.note(line)
         write_manifest(folder, run, journal, complete=True, given=given, unseen=blind)
     return Result(folder)
+
+
+@contextmanager
+def _alongside(work: Callable[[], None]) -> Generator[None]:
+    """Do some work in a thread; what ends the body by an error does not wait for it."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    yield
+    thread.join()
 
 
 def decided(

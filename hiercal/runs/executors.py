@@ -113,7 +113,7 @@ def _check_scheduler_file(path: Path) -> None:
     """Raise a ValueError if the file is none that a Dask scheduler has written."""
     advice = "give the file that `dask scheduler --scheduler-file` writes, once it is running"
     try:
-        told = json.loads(path.read_text())
+        told = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(
             f"cannot read the scheduler file {path}: {error.strerror}; {advice}"

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -91,7 +92,7 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
     # the hash of a file is that of its syntax tree, which differs between versions of Python
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     computing = set(packages) - PLUMBING
-    holders = {name for package in computing for name in _distributions().get(package, ())}
+    holders = {name for package in computing for name in _holders(package)}
     names = sorted(holders.union(*(COMPANIONS.get(name, ()) for name in holders)))
     return versions | {name: version for name in names if (version := version_of(name))}
 
@@ -105,7 +106,22 @@ def version_of(distribution: str) -> str | None:
 
 
 @cache
-def _distributions() -> Mapping[str, list[str]]:
+def _holders(package: str) -> list[str]:
+    """Names of the distributions that hold a package."""
+    try:
+        namesake = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return _every_holder().get(package, [])
+    spec = find_spec(package)
+    own = Path(str(namesake.locate_file(f"{package}/__init__.py")))
+    if spec is not None and spec.origin is not None and Path(spec.origin) == own:
+        return [namesake.metadata["Name"]]
+    return _every_holder().get(package, [])
+
+
+@cache
+def _every_holder() -> Mapping[str, list[str]]:
+    """The same of all packages that are installed, for which all their lists of files are read."""
     return metadata.packages_distributions()
 
 

@@ -45,7 +45,10 @@ def share_of_memory(n_workers: int) -> float:
     import psutil
 
     total = psutil.virtual_memory().total
-    if MEMORY_OF_GROUP.is_file() and (limit := MEMORY_OF_GROUP.read_text().strip()).isdigit():
+    if (
+        MEMORY_OF_GROUP.is_file()
+        and (limit := MEMORY_OF_GROUP.read_text(encoding="utf-8").strip()).isdigit()
+    ):
         total = min(total, int(limit))
     return total / n_workers
 

@@ -97,7 +97,7 @@ def write_manifest(
         **({"labels": labels(run)} if run.keep_draws else {}),
     }
     write_sealed(path, manifest)
-    journal.keep_manifest(path.read_text())
+    journal.keep_manifest(path.read_text(encoding="utf-8"))
     return [
         f"{name} {began.get(name, 'absent')} -> {current.get(name, 'absent')}"
         for name in dict.fromkeys([*began, *current])
@@ -270,7 +270,7 @@ def replace(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     part = path.with_name(f"{path.name}.part")
     try:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -299,7 +299,7 @@ def versions() -> dict[str, str]:
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
     """The processor's model, and the widest vector instructions it has, as Linux tells them."""
     try:
-        lines = [line.partition(":") for line in cpuinfo.read_text().splitlines()]
+        lines = [line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines()]
     except OSError:
         lines = []
     told = {name.strip(): value.strip() for name, _, value in reversed(lines)}

@@ -16,8 +16,8 @@ from hiercal.runs.compared import compared
 from hiercal.runs.fit import read_only, simulate, why
 from hiercal.runs.group_effects import DIAGNOSTICS, pooled_effects, summarised
 from hiercal.runs.quantities import (
-    LARGEST,
     asked,
+    bounded,
     check_bounds,
     check_products,
     tie_breaker,
@@ -221,7 +221,7 @@ def _quantities(
     if recording.groups == "summary":
         quantities = summarised(story, draws, quantities)
     quantities |= _bounded(recording, quantities)
-    of_story = {name: np.clip(values, -LARGEST, LARGEST) for name, values in quantities.items()}
+    of_story = {name: bounded(values) for name, values in quantities.items()}
     if not recording.quantities and not recording.products:
         return of_story, {}
     labels = {name: story.labels(name) for name in draws}

@@ -31,11 +31,11 @@ from hiercal.runs.manifest import (
 )
 from hiercal.runs.parquet import write_records
 from hiercal.runs.quantities import (
-    LARGEST,
     Arrays,
     Products,
     Quantity,
     asked,
+    bounded,
     check_products,
     named,
     pairs,
@@ -238,7 +238,7 @@ class _Arm:
         scalars: dict[str, np.ndarray] = {}
         for name, labels in self.labels.items():
             flat = draws[name].reshape(*shape, len(labels)).astype(float)
-            flat = np.clip(flat, -LARGEST, LARGEST)
+            flat = bounded(flat)
             scalars |= dict(zip(labels, np.moveaxis(flat, -1, 0), strict=True))
         quantities, products = self.recording.quantities, self.recording.products
         return asked(quantities, products, draws, data, scalars, self.labels)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import chdtri, gammaln, log_ndtr
 
 from hiercal.sbc._smooth import discrete_legendre
@@ -100,6 +99,8 @@ def smallest_found(found: Callable[[float, float], float], power: float) -> Dete
 
 def _smallest(excess: Callable[[float], float], least: float, largest: float) -> float:
     """Where the excess power turns positive: doubling steps from `least`, then Brent's method."""
+    from scipy.optimize import brentq  # which workers do not load
+
     below, step = least, 0.05
     while excess(min(below + step, largest)) < 0:
         below += step
@@ -140,6 +141,8 @@ def _power_function(n: int, max_rank: int, level: float) -> Callable[[float, flo
 
 
 def _critical_value(n: int, max_rank: int, level: float) -> float:
+    from scipy.optimize import brentq
+
     guess = float(chdtri(_ORDER, level))
     return float(
         brentq(lambda x: smooth_p(x, n, max_rank, _ORDER) - level, guess / 4, 4 * guess + 20)

@@ -27,8 +27,6 @@ class CentralCoverage:
         ``covered / n``.
     lower, upper
         Clopper-Pearson interval for the true coverage.
-    p
-        Two-sided binomial p-value of `covered` against `nominal`.
     """
 
     k: NDArray[np.int64]
@@ -38,7 +36,6 @@ class CentralCoverage:
     coverage: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
-    p: NDArray[np.float64]
 
 
 class Level(NamedTuple):
@@ -112,7 +109,6 @@ def central_coverage(
         coverage=covered / observed.size,
         lower=lower,
         upper=upper,
-        p=coverage_p(covered, observed.size, nominal),
     )
 
 

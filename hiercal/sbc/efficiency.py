@@ -1,8 +1,9 @@
 """Effective sample sizes and R-hat of many quantities at once.
 
 arviz-stats has the same estimators, one scalar at a time; a run that keeps them for every fit
-would spend more on them than on sampling. These are vectorised over quantities, share one sort and
-one pair of Fourier transforms, and agree with arviz-stats to rounding.
+would spend more on them than on sampling. These are vectorised over quantities, share one sort,
+take the covariances of the first lags as plain products, which is all that a chain that mixes
+needs, and agree with arviz-stats to rounding.
 """
 
 from functools import lru_cache
@@ -13,8 +14,8 @@ from scipy import fft
 from scipy.special import ndtri
 
 _TAIL_PROBABILITIES = (0.05, 0.95)
-_FEW_PAIRS = 31
-"""Pairs of lags in which most series end; the others are gone through in full."""
+_FEW_PAIRS = (7, 31)
+"""Pairs of lags in which most series end, one after another; only the others are transformed."""
 
 
 def diagnostics(draws: ArrayLike) -> dict[str, NDArray[np.float64]]:
@@ -119,13 +120,14 @@ def _normal_scores(split: NDArray) -> tuple[NDArray, NDArray]:
     size = flat.shape[1]
     places = np.argsort(flat, axis=1)
     places += size * np.arange(quantities)[:, None]
-    ordered = flat.ravel()[places]
+    ordered = flat.take(places)
     table = _blom_scores(size)
     scores = np.empty(flat.size)
     scores[places] = table[::2]
-    repeated = np.flatnonzero(ordered.ravel()[1:] == ordered.ravel()[:-1]) + 1
-    repeated = repeated[repeated % size > 0]
-    if repeated.size:
+    tied = np.zeros(flat.shape, dtype=bool)
+    np.equal(ordered[:, 1:], ordered[:, :-1], out=tied[:, 1:])
+    if tied.any():
+        repeated = np.flatnonzero(tied)
         breaks = np.flatnonzero(np.diff(repeated) > 1)
         first = repeated[np.append(0, breaks + 1)] - 1
         last = repeated[np.append(breaks, -1)]
@@ -162,54 +164,83 @@ def _tail_indicators(series: NDArray, ordered: NDArray) -> NDArray:
 
 def _ess(split: NDArray) -> NDArray[np.float64]:
     """Effective sample size of series of shape (..., n_chains, n_draws), Geyer's sequences cut."""
-    n_chains, n_draws = split.shape[-2:]
+    series = split.reshape(-1, *split.shape[-2:])
+    n_chains, n_draws = series.shape[1:]
     size = n_chains * n_draws
+    last_pair = max(0, (n_draws - 1) // 2 - 1)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        chain_means = split.mean(axis=-1)
-        length = fft.next_fast_len(2 * n_draws)
-        # Two chains make one complex series, whose power, symmetrised, is the sum of theirs; only
-        # the average over chains is used, and it may be taken before the transform back.
-        padded = np.zeros((*split.shape[:-2], n_chains // 2, length), dtype=complex)
-        for part, first in ((padded.real, 0), (padded.imag, 1)):
-            means = chain_means[..., first::2, None]
-            np.subtract(split[..., first::2, :], means, out=part[..., :n_draws])
-        spectrum = np.fft.fft(padded, axis=-1)
-        squares = np.square(spectrum.real) + np.square(spectrum.imag)
-        power = squares[..., 0, :]
-        for pair in range(1, n_chains // 2):
-            power = power + squares[..., pair, :]
-        half = length // 2 + 1
-        mirrored = np.concatenate((power[..., :1], power[..., :-half:-1]), axis=-1)
-        power = (power[..., :half] + mirrored) / (2 * n_chains * n_draws)
-        covariance = np.fft.irfft(power, n=length, axis=-1)[..., :n_draws]
-        within = covariance[..., 0] * n_draws / (n_draws - 1)
-        total = within * (n_draws - 1) / n_draws
-        if n_chains > 1:
-            total = total + chain_means.var(axis=-1, ddof=1)
-
-        last_pair = max(0, (n_draws - 1) // 2 - 1)
-        for n_pairs in (min(_FEW_PAIRS, last_pair), last_pair):
-            lags = covariance[..., : 2 * n_pairs + 2]
-            correlation = lags - within[..., None]
-            correlation /= total[..., None]
-            correlation += 1
-            correlation[..., 0] = 1
-            even, pairs = correlation[..., ::2], correlation[..., ::2] + correlation[..., 1::2]
-            stops = pairs <= 0
-            stopped = stops.any(axis=-1)
-            if stopped.all():
+        means = series.mean(axis=-1)
+        centred = series - means[..., None]
+        between = means.var(axis=-1, ddof=1)
+        constant = np.ptp(series, axis=(-2, -1)) < np.finfo(float).resolution
+        time = np.full(len(series), np.nan)
+        left = np.flatnonzero(~constant)
+        for pairs in (*(few for few in _FEW_PAIRS if few < last_pair), last_pair):
+            found = _covariance if pairs in _FEW_PAIRS else _covariance_of_all
+            covariance = found(centred[left], 2 * pairs + 2)
+            time[left], ended = _autocorrelation_time(covariance, between[left], n_draws)
+            left = left[~ended]
+            if not left.size:
                 break
-        stop = np.where(stopped, stops.argmax(axis=-1), last_pair)
-        longest = int(stop.max(initial=0))
-        monotone = np.minimum.accumulate(pairs[..., : max(longest, 1)], axis=-1)
-        monotone[np.arange(monotone.shape[-1]) >= stop[..., None]] = 0
-        even_at = np.take_along_axis(even, stop[..., None], axis=-1)[..., 0]
-        pair_at = np.take_along_axis(pairs, stop[..., None], axis=-1)[..., 0]
-        remainder = np.where((even_at > 0) | (pair_at >= 0), even_at, 0)
-        time = np.maximum(-1 + 2 * monotone.sum(axis=-1) + remainder, 1 / np.log10(size))
-        ess = size / time
-        spread = split.max(axis=(-2, -1)) - split.min(axis=(-2, -1))
-    return np.where(spread < np.finfo(float).resolution, size, ess)
+        ess = size / np.maximum(time, 1 / np.log10(size))
+    return np.where(constant, size, ess).reshape(split.shape[:-2])
+
+
+def _covariance(centred: NDArray, lags: int) -> NDArray[np.float64]:
+    """Autocovariance of the first lags, averaged over chains, of series of mean 0."""
+    n_draws = centred.shape[-1]
+    padded = np.zeros((*centred.shape[:-1], n_draws + lags - 1))
+    padded[..., :n_draws] = centred
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, n_draws, axis=-1)
+    return np.vecdot(centred[..., None, :], shifted).mean(axis=-2) / n_draws
+
+
+def _covariance_of_all(centred: NDArray, lags: int) -> NDArray[np.float64]:
+    """The same of so many lags that Fourier transforms are faster."""
+    n_chains, n_draws = centred.shape[1:]
+    length = fft.next_fast_len(2 * n_draws)
+    # Two chains make one complex series, whose power, symmetrised, is the sum of theirs; only the
+    # average over chains is used, and it may be taken before the transform back.
+    padded = np.zeros((len(centred), n_chains // 2, length), dtype=complex)
+    padded.real[..., :n_draws] = centred[:, ::2]
+    padded.imag[..., :n_draws] = centred[:, 1::2]
+    spectrum = np.fft.fft(padded, axis=-1)
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)).sum(axis=1)
+    half = length // 2 + 1
+    mirrored = np.concatenate((power[:, :1], power[:, :-half:-1]), axis=-1)
+    power = (power[:, :half] + mirrored) / (2 * n_chains * n_draws)
+    return np.fft.irfft(power, n=length, axis=-1)[:, :lags]
+
+
+def _autocorrelation_time(
+    covariance: NDArray, between: NDArray, n_draws: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Integrated autocorrelation times, and whether Geyer's sequence ends within these lags.
+
+    Parameters
+    ----------
+    covariance
+        Shape (n_series, n_lags), averaged over chains; the number of lags is even.
+    between
+        Variance of the chains' means.
+    """
+    within = covariance[:, 0] * n_draws / (n_draws - 1)
+    total = within * (n_draws - 1) / n_draws + between
+    correlation = covariance - within[:, None]
+    correlation /= total[:, None]
+    correlation += 1
+    correlation[:, 0] = 1
+    even = correlation[:, ::2]
+    pairs = even + correlation[:, 1::2]
+    stops = pairs <= 0
+    stopped = stops.any(axis=-1)
+    stop = np.where(stopped, stops.argmax(axis=-1), pairs.shape[1] - 1)
+    monotone = np.minimum.accumulate(pairs, axis=-1)
+    monotone[np.arange(pairs.shape[1]) >= stop[:, None]] = 0
+    rows = np.arange(len(pairs))
+    even_at, pair_at = even[rows, stop], pairs[rows, stop]
+    remainder = np.where((even_at > 0) | (pair_at >= 0), even_at, 0)
+    return -1 + 2 * monotone.sum(axis=-1) + remainder, stopped
 
 
 def _rank_r_hat(split: NDArray, scores: NDArray, ordered: NDArray) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Tests that ranks are uniform on 0..L, with exact or checked sizes for discrete ranks."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,9 +103,14 @@ def ecdf_test(ranks: ArrayLike, max_rank: int, *, n_cells: int | None = None) ->
     # Union bound: P(G <= g) <= K g needs no recursion when it is already below the floor.
     if g * cells < SMALLEST_P:
         return TestResult(g, SMALLEST_P)
+    return TestResult(g, min(1.0, max(SMALLEST_P, _outside(n, cells, g))))
+
+
+@lru_cache(maxsize=1024)
+def _outside(n: int, cells: int, g: float) -> float:
+    """``P(G <= g)``; with few simulations many quantities share one of the values of g."""
     lower, upper = acceptance_region(n, cells, g * (1 + TIE))
-    outside = 1 - inside_probability(n, lower, upper, np.full(cells, 1 / cells))
-    return TestResult(g, min(1.0, max(SMALLEST_P, outside)))
+    return 1 - inside_probability(n, lower, upper, np.full(cells, 1 / cells))
 
 
 def smooth_test(ranks: ArrayLike, max_rank: int, order: int = 4) -> TestResult:

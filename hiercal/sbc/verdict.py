@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiercal.sbc.bands import check_ranks
 from hiercal.sbc.mixing import MAX_LOW_ESS
-from hiercal.sbc.uniformity import detectable, holm, uniformity_test
+from hiercal.sbc.uniformity import Detectable, detectable, holm, uniformity_test
 
 _NAN = float("nan")
 
@@ -180,10 +180,8 @@ def verdicts(
     for i, one in enumerate(measured):
         rejections = [bool(p[i] < alpha) for p in (complete, worst, best)]
         verdict, reason = _judge(one, rejections, bool(effective[i] < alpha), max_low_ess, alpha)
-        level = alpha / max(size, 1)
-        smallest = detectable(one.n, one.max_rank, level, power)
-        each = 1 - (1 - power) ** (1 / max(of_arm[hypotheses[i].arm], 1))
-        shared = detectable(one.n, one.max_rank, level, each)
+        own = of_arm[hypotheses[i].arm]
+        smallest, shared = _detectable(one.n, one.max_rank, size, own, alpha, power)
         judged.append(
             Verdict(
                 n=one.n,
@@ -205,6 +203,39 @@ def verdicts(
             )
         )
     return judged
+
+
+def anticipate(
+    n: int, max_rank: int, of_arms: Sequence[int], *, alpha: float = 0.05, power: float = 0.9
+) -> None:
+    """Work out what `verdicts` needs that no rank has a part in, so that it need not later.
+
+    Most of its time goes into the smallest errors that are detected, which depend on numbers of
+    fits and quantities alone. They are kept in this process.
+
+    Parameters
+    ----------
+    n
+        Completed fits that there will be of each arm; where fits fail, `verdicts` takes its time.
+    max_rank
+        L.
+    of_arms
+        How many quantities each arm has.
+    alpha, power
+        As of `verdicts`.
+    """
+    for own in set(of_arms):
+        _detectable(n, max_rank, sum(of_arms), own, alpha, power)
+
+
+def _detectable(
+    n: int, max_rank: int, family: int, of_arm: int, alpha: float, power: float
+) -> tuple[Detectable, Detectable]:
+    """Smallest errors found of one quantity alone, and of all of an arm that err independently."""
+    level = alpha / max(family, 1)
+    each = 1 - (1 - power) ** (1 / max(of_arm, 1))
+    alone, shared = (detectable(n, max_rank, level, at_least) for at_least in (power, each))
+    return alone, shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,4 +276,5 @@ def log_normal(x: np.ndarray, mean: Any, sd: Any) -> np.ndarray:
     """Log density of N(mean, sd^2); of a point mass, with infinities, where sd is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         density = -0.5 * ((x - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
-    return np.where(np.asarray(sd) == 0, np.where(x == mean, np.inf, -np.inf), density)
+    mass = np.equal(sd, 0)
+    return np.where(mass, np.where(x == mean, np.inf, -np.inf), density) if mass.any() else density

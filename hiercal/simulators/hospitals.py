@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy import stats
 from scipy.special import gammaln
 
 from hiercal.exact.count_model import CountModel, exponential, poisson
@@ -189,6 +188,8 @@ class Hospitals(NormalGroups, Tractable):
         return self._counts(y, None)
 
     def not_pooled(self, y: np.ndarray) -> Posterior:
+        from scipy import stats
+
         shape, rate = self.shape + y, self.rate + np.array(self.exposure)
         marginals = [stats.gamma(a, scale=1 / b) for a, b in zip(shape, rate, strict=True)]
         return Independent(

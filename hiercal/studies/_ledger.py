@@ -71,7 +71,10 @@ def ledger(
         for path in sorted((out / f"{study}{end}" / "figures").glob("*.png"))
     ]
     minutes = {
-        study: json.loads((out / f"{study}{end}" / "manifest.json").read_text())["seconds"] / 60
+        study: json.loads((out / f"{study}{end}" / "manifest.json").read_text(encoding="utf-8"))[
+            "seconds"
+        ]
+        / 60
         for study in table["study"].unique()
     }
     replace(out / f"claims{end}.md", page(table, pictures, quick, minutes))

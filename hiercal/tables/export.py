@@ -16,6 +16,7 @@ from hiercal.runs.manifest import made_of
 from hiercal.runs.requantified import answered
 from hiercal.runs.result import Result
 from hiercal.runs.run import Run
+from hiercal.sbc import verdict
 from hiercal.tables.bias import bias
 from hiercal.tables.coverage import coverage
 from hiercal.tables.figures import figure_makers
@@ -95,7 +96,17 @@ def run(
         fresh=fresh,
         given=given,
         finish=partial(export, judged=judged),
+        meanwhile=partial(_anticipate, run),
     )
+
+
+def _anticipate(run: Run, arms: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Do while workers fit what the verdicts need and no fit has a part in."""
+    import pandas as pd  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    of_arms = [len(names) for _, names in arms]
+    verdict.anticipate(run.simulations, run.max_rank, of_arms)
 
 
 def table_makers(result: Result) -> Makers:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import metadata
 
 import pandas as pd
 import pytest
@@ -347,3 +348,10 @@ def test_hiercals_own_named_studies_say_that_other_code_made_them(tmp_path):
     assert said.startswith(f"new_group: taken from {out}, made by commit")
     assert "hiercal.studies.new_group.study changed, numpy 1.0 there," in said
     assert said.endswith("--fresh runs it again")
+
+
+def test_packages_are_held_by_what_all_lists_of_files_say():
+    held = metadata.packages_distributions()
+    assert {name: sorted(set(identity._holders(name))) for name in held} == {
+        name: sorted(set(holders)) for name, holders in held.items()
+    }

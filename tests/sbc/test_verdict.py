@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
@@ -8,7 +10,7 @@ from hiercal.sbc.efficiency import diagnostics
 from hiercal.sbc.ranks import effective_ranks, thin
 from hiercal.sbc.ranks import ranks as rank
 from hiercal.sbc.uniformity import holm, uniformity_test
-from hiercal.sbc.verdict import Hypothesis, _best_fills, verdicts
+from hiercal.sbc.verdict import Hypothesis, _best_fills, anticipate, verdicts
 
 L = 99
 
@@ -233,3 +235,15 @@ def test_errors_in_common_are_found_as_often_as_promised(kind):
         p = holm([uniformity_test(ranks, L).p for ranks in (*wrong, *right)])
         found += bool((p[:m] < 0.05).any())
     assert found / repeats > power - 3 * np.sqrt(power * (1 - power) / repeats)
+
+
+def test_what_was_anticipated_is_not_worked_out_again():
+    rng = np.random.default_rng(8)
+    family = [hypothesis(uniform(rng, 30)) for _ in range(5)]
+    arms = ["a", "a", "a", "b", "b"]
+    family = [dataclasses.replace(one, arm=arm) for one, arm in zip(family, arms, strict=True)]
+    detectable.cache_clear()
+    anticipate(30, L, [3, 2])
+    before = detectable.cache_info().misses
+    verdicts(family)
+    assert before == detectable.cache_info().misses == 3  # alone, and each of the two arms'

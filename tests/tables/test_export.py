@@ -9,6 +9,8 @@ import pytest
 
 from hiercal import Result, Run, fitter, story
 from hiercal.console.result import show_result
+from hiercal.sbc._power import detectable
+from hiercal.sbc.verdict import anticipate
 from hiercal.tables import export, verdicts
 from tests.running import run
 
@@ -220,3 +222,17 @@ def test_formats_that_were_asked_for_are_kept_up(tmp_path):
     assert not list(tmp_path.glob("figures/*.pdf"))
     with pytest.raises(ValueError, match="not as gif"):
         export.draw(result, ["gif"])
+
+
+def test_what_the_verdicts_need_is_there_when_the_last_fit_is(tmp_path):
+    design = Run(stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=21)
+    misses = []
+
+    def judged(_):
+        misses.append(detectable.cache_info().misses)
+
+    detectable.cache_clear()
+    run(design, tmp_path / "run", export=True, judged=judged)
+    detectable.cache_clear()
+    anticipate(21, design.max_rank, [14])
+    assert misses == [detectable.cache_info().misses]
