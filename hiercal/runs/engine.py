@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hiercal import words
 from hiercal.errors import RunError, WorkerDied
-from hiercal.runs.batches import Outcome, Plan
+from hiercal.runs.batches import Outcome
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.executors import Where
 from hiercal.runs.folder import check_folder
@@ -29,6 +29,7 @@ from hiercal.runs.manifest import (
     write_manifest,
 )
 from hiercal.runs.parquet import write_records
+from hiercal.runs.plan import Plan
 from hiercal.runs.pools import Executor
 from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import ranked, unseen

@@ -12,6 +12,7 @@ from hiercal.runs import batches, executors
 from hiercal.runs.engine import outcomes
 from hiercal.runs.fit import fit, sampler_seed
 from hiercal.runs.journal import Journal
+from hiercal.runs.plan import Plan
 from tests.running import run
 
 MOCKS = Path(__file__).parents[1] / "mocks.py"
@@ -69,8 +70,8 @@ def test_results_are_identical_however_they_are_computed(mock_run, tmp_path, mon
         other = run(design, tmp_path / "other", workers=2).records
     else:
         size = 1 if variant == "single fits" else 30
-        monkeypatch.setattr(batches, "FIRST_BATCH", size)
-        monkeypatch.setattr(batches, "LARGEST_BATCH", size)
+        monkeypatch.setattr("hiercal.runs.plan.FIRST_BATCH", size)
+        monkeypatch.setattr("hiercal.runs.plan.LARGEST_BATCH", size)
         other = run(design, tmp_path / "other").records
     pd.testing.assert_frame_equal(reference, other, check_exact=True)
 
@@ -166,7 +167,7 @@ def test_a_running_cluster_is_used(mock_run, tmp_path, way, monkeypatch):
 
 
 def test_batches_grow_to_about_a_second():
-    plan = batches.Plan([list(range(2000)), list(range(3))])
+    plan = Plan([list(range(2000)), list(range(3))])
     first = plan.next()
     assert first.simulations == (0, 1, 2, 3)
     records = [None] * 4
@@ -189,12 +190,12 @@ def test_fewer_simulations_show_the_first_of_a_longer_run(mock_run, tmp_path):
 
 def test_a_caller_may_stop_when_it_has_seen_enough(mock_run):
     design = mock_run(simulations=1000)
-    first = next(outcomes(design, batches.Plan([list(range(1000))]), executors.Here()))
+    first = next(outcomes(design, Plan([list(range(1000))]), executors.Here()))
     assert [record.simulation for record in first.records] == [0, 1, 2, 3]
 
 
 def test_few_fits_stay_with_the_worker_that_compiled_their_arm():
-    plan = batches.Plan([list(range(20))] * 4, kinds=["a", "a", "b", "b"])
+    plan = Plan([list(range(20))] * 4, kinds=["a", "a", "b", "b"])
 
     def given(worker):
         return (batch := plan.next(worker)) and (batch.arm, len(batch.simulations))
@@ -210,7 +211,7 @@ def test_few_fits_stay_with_the_worker_that_compiled_their_arm():
 
 def test_a_second_worker_compiles_an_arm_that_has_much_left():
     for number, seconds, wanted in ((20, None, None), (200, None, 0), (20, 10.0, 0)):
-        plan = batches.Plan([list(range(number))])
+        plan = Plan([list(range(number))])
         plan.next("one")
         if seconds is not None:
             plan.observe(batches.Outcome(batches.Batch(0, (0,)), [None], seconds=seconds))
