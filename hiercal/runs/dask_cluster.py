@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hiercal.errors import PreparationError, RunError, WorkerDied
@@ -37,6 +38,20 @@ ANSWER = 10.0
 SILENT = 15.0
 """Seconds without a word of a worker, which speaks every second or so, that are worth a remark."""
 KEPT = "Every fit so far is kept, and the same command goes on from there."
+
+
+class _Called:
+    """A function that is called where it is unpickled, and what it returns is what comes of it.
+
+    A worker that cannot import what it is sent loses its connection, and Dask takes that for a task
+    that kills workers. With this, it is the task that fails.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+
+    def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
+        return self._function, ()
 
 
 class OnDask(Watching):
@@ -81,9 +96,9 @@ class OnDask(Watching):
         self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
     ) -> Any:
         to = set(self._usable()) if self._refused else None
-        future = self._client.submit(
-            admitted, self._made_by, self._run, function, *args, **others, pure=False, workers=to
-        )
+        called = _Called(partial(admitted, self._made_by, self._run, function, *args, **others))
+        key = f"{OURS}-{uuid.uuid4().hex}"
+        future = self._client.submit(pickle.loads, pickle.dumps(called), key=key, workers=to)
         if to is not None:
             self._sent_to[future] = to
         return future
@@ -215,7 +230,7 @@ class OnDask(Watching):
             others = {}
             error = RunError(f"it has {OURS} {version}, here {ours}")
         for worker, version in others.items():
-            self._refuse(worker, f"{OURS} {version or 'absent'} there, {ours} here")
+            self._refuse(worker, f"{OURS} is {version or 'absent'}, not {ours}")
         if not others:
             raise RunError(
                 f"the cluster of {self._scheduler} cannot be used: {reason(error)}. Scheduler "
