@@ -111,10 +111,12 @@ class OnDask(Watching):
         except CancelledError:
             return [future for future in futures if future.done()]
         except TimeoutError:
-            there = self._usable()
+            there = self._usable().keys()
             # what may go to none but workers that have left would wait for ever
             stranded = [
-                one for one in futures if there.keys().isdisjoint(self._sent_to.get(one, there))
+                one
+                for one in futures
+                if (to := self._sent_to.get(one)) is not None and there.isdisjoint(to)
             ]
             self._cancel(stranded)
             return stranded

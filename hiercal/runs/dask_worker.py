@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import threading
 from collections.abc import Callable
@@ -90,8 +91,19 @@ class _Own(Worker):
     """The worker of a thread, and the edition of code and packages that it has imported."""
 
     def __init__(self, edition: int) -> None:
-        super().__init__(wanted=_wanted)
+        super().__init__(memory=_memory(), wanted=_wanted)
         self.edition = edition
+
+
+def _memory() -> float:
+    """Bytes that the fits of a thread may hold: a share of the Dask worker's `--memory-limit`.
+
+    Dask looks at its own process alone, in which no fit is.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    return (worker.memory_manager.memory_limit or math.inf) / worker.state.nthreads
 
 
 def _wanted() -> bool:

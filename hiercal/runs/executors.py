@@ -132,7 +132,7 @@ def _connected(address: str | None, file: str | os.PathLike[str] | None) -> Clie
         if address:
             return Client(address, timeout=10)
         return Client(scheduler_file=os.fspath(file or ""), timeout=10)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # the last where TLS has no certificates
         raise RunError(
             f"cannot reach {_scheduler(address, file)}: {error}; is it running?"
         ) from error
