@@ -26,7 +26,7 @@ from hiercal.runs.plan import Plan
 from tests.running import run
 
 MOCKS = Path(__file__).parents[1] / "mocks.py"
-TTL = "12s"
+TTL = "20s"
 """Time without a heartbeat after which the scheduler gives a worker up."""
 
 
@@ -50,6 +50,7 @@ class Cluster:
         """Start a worker; return its process and address once it is there."""
         before = self.workers()
         options = ("--scheduler-file", str(self.file), "--nthreads", "1", "--no-nanny")
+        options += ("--memory-limit", "900MB")
         process = self._start("worker", *options, flags=flags, path=path, code=code)
         self._workers.append(process)
         wait_for(lambda: self.workers() - before)
@@ -272,8 +273,8 @@ def test_a_worker_that_is_another_is_named_and_not_used(
 def test_a_frozen_worker_is_named_goes_on_or_is_given_up(
     staffed, after_batches, tmp_path, local, monkeypatch
 ):
-    monkeypatch.setattr(progress, "FIRST_NOTE", 1.5)
-    monkeypatch.setattr(dask_cluster, "SILENT", 1.0)
+    monkeypatch.setattr(progress, "FIRST_NOTE", 5.0)
+    monkeypatch.setattr(dask_cluster, "SILENT", 3.0)
     monkeypatch.setattr(dask_cluster, "LOOK", 0.5)
     frozen, address = staffed.add()
     done, said = [], []
@@ -293,7 +294,7 @@ def test_a_frozen_worker_is_named_goes_on_or_is_given_up(
 
     after_batches(lambda: None, freeze)
     check(run(design(), tmp_path / "thawed", where=where), local)
-    ((text, before),) = said
+    (text, before), *_ = said
     assert re.fullmatch(
         rf"Nothing has come back for 0:0\d\. Waiting for revealing/known, simulations? .*, "
         rf"at {address}, silent for 0:\d\d.*",
@@ -305,6 +306,20 @@ def test_a_frozen_worker_is_named_goes_on_or_is_given_up(
     after_batches(lambda: None, freeze)
     check(run(design(), tmp_path / "given_up", where=where), local)
     assert address not in staffed.workers()
+
+
+def test_a_fit_keeps_to_the_memory_limit_of_its_dask_worker(staffed, tmp_path):
+    """Which Dask itself does not see to, as the fit is in another process."""
+    faulty = Run(
+        stories=[story(f"{MOCKS}:Revealing")],
+        fitters=[fitter(f"{MOCKS}:Lossy", fault="eats")],
+        simulations=1,
+    )
+    fits = run(faulty, tmp_path, where=Where(scheduler_file=staffed.file)).fits
+    (error,) = fits["error"]
+    assert re.match(
+        r"fit: MemoryLimit: .*, more than the 0\.9 GB that a worker may, 2 times", error
+    )
 
 
 def test_a_cancelled_run_leaves_its_workers_to_another(staffed, tmp_path, local):

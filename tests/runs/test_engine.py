@@ -143,8 +143,9 @@ def test_worker_counts_and_schedulers_that_cannot_be_are_refused(mock_run, tmp_p
         Where(workers=-1)
     with pytest.raises(ValueError, match="leave it out"):
         Where(workers=2, scheduler=address)
-    with pytest.raises(RunError, match=f"cannot reach the Dask scheduler {address}"):
-        run(mock_run(), tmp_path, where=Where(scheduler=address))
+    for unreachable in (address, "tls://127.0.0.1:1"):
+        with pytest.raises(RunError, match=f"cannot reach the Dask scheduler {unreachable}"):
+            run(mock_run(), tmp_path, where=Where(scheduler=unreachable))
 
 
 @pytest.mark.slow
@@ -178,6 +179,36 @@ def test_batches_grow_to_about_a_second():
     plan.observe(batches.Outcome(batches.Batch(1, (0,)), [None], seconds=0.04))
     assert plan.next() == batches.Batch(1, (1, 2))
     assert plan.next() is None
+
+
+def planned(at_once, per_fit, fits):
+    """Sizes of all batches that so many workers are given, once the time of a fit is known."""
+    plan = Plan([list(range(fits))])
+    plan.at_once = at_once
+    plan.observe(batches.Outcome(batches.Batch(0, (0,)), [None], seconds=per_fit))
+    return [len(batch.simulations) for batch in iter(plan.next, None)]
+
+
+def test_many_workers_have_longer_batches_so_that_few_come_back_in_a_second():
+    assert planned(8, 0.01, 10_000)[0] == 100
+    for workers in (1000, 5000):
+        sizes = planned(workers, 0.01, 10_000_000)
+        a_second = workers / (sizes[0] * 0.01)
+        assert a_second == pytest.approx(200)
+    assert planned(1000, 1e-4, 10_000_000)[0] == 5000
+
+
+def test_batches_are_shared_out_towards_the_end():
+    for workers in (2, 8):
+        sizes = planned(workers, 0.01, 1600)
+        assert sum(sizes) == 1600
+        assert sizes == sorted(sizes, reverse=True)
+        # none has more than its share of what is left, down to a tenth of a second
+        left = 1600
+        for size in sizes:
+            assert size <= max(left / (2 * workers), 10)
+            left -= size
+    assert planned(1, 0.01, 300) == [100, 100, 100]
 
 
 def test_fewer_simulations_show_the_first_of_a_longer_run(mock_run, tmp_path):
