@@ -279,7 +279,7 @@ def test_a_loss_beyond_the_tolerance_exits_with_1(run, pytester):
 
 
 def test_a_session_that_was_killed_goes_on(run, pytester, monkeypatch):
-    monkeypatch.setattr("hiercal.runs.batches.LARGEST_BATCH", 8)
+    monkeypatch.setattr("hiercal.runs.plan.LARGEST_BATCH", 8)
     (pytester.path / "rho.txt").write_text("0.0")
     calls = pytester.path / "calls.txt"
     killed = run(LAZY + LAZY_TEST, "--calibration-report=out", no_reraise_ctrlc=True)

@@ -1,12 +1,11 @@
-"""Batches: simulations of one arm that are fitted in one task, of about a second each."""
+"""Batches: simulations of one arm that are fitted in one task."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +19,6 @@ from hiercal.runs.run import Arm, Recording
 from hiercal.runs.thinned_draws import Kept, kept
 from hiercal.simulators import Simulation
 
-BATCH_SECONDS = 1.0
-FIRST_BATCH, LARGEST_BATCH = 4, 1000
-FEW = 100
-"""Fits of an arm that are left to the worker that has compiled it, until their time is known."""
-ANOTHER_SECONDS = 5.0
-"""Seconds that the rest of an arm must take for another worker to compile it too."""
 AT_ONCE = 16
 """Fits made one after another before they are summarised: either code runs faster when warm."""
 BYTES_AT_ONCE = 64 * 2**20
@@ -81,92 +74,6 @@ class Outcome:
     batch: Batch
     fitted: Fitted
     error: str | None = None
-
-
-class Plan:
-    """What is still to be fitted, cut into batches that take about a second each.
-
-    Parameters
-    ----------
-    missing : list of list of int
-        Simulations of each arm.
-    kinds : sequence
-        What arms have to be equal in to share what a worker imports; by default, nothing.
-    in_turn : bool
-        A batch of each arm in turn, not one arm after another.
-    """
-
-    def __init__(
-        self,
-        missing: list[list[int]],
-        *,
-        kinds: Sequence[object] = (),
-        in_turn: bool = False,
-    ) -> None:
-        self._missing = [deque(ids) for ids in missing]
-        self._kinds = list(kinds) or list(range(len(missing)))
-        self._compiled: dict[str, set[int]] = {}
-        self._seconds_per_fit: dict[int, float] = {}
-        self._order = deque(range(len(missing)))
-        self._in_turn = in_turn
-
-    def next(self, worker: str | None = None) -> Batch | None:
-        """The next batch, or None if there is none; for a worker, one that it has best use of."""
-        for arm in self._arms(worker):
-            if ids := self._missing[arm]:
-                if worker is not None:
-                    self._compiled.setdefault(worker, set()).add(arm)
-                per_fit = self._seconds_per_fit.get(arm)
-                first = FIRST_BATCH if len(ids) > FEW else 1
-                size = first if per_fit is None else int(BATCH_SECONDS / per_fit)
-                size = min(max(size, 1), LARGEST_BATCH, len(ids))
-                return Batch(arm, tuple(ids.popleft() for _ in range(size)))
-        return None
-
-    def put_back(self, arm: int, simulations: Sequence[int]) -> None:
-        """Plan simulations of an arm again, before its others."""
-        self._missing[arm].extendleft(reversed(simulations))
-
-    def _arms(self, worker: str | None) -> Iterator[int]:
-        """Arms in the order in which a worker is to look for a batch."""
-        if self._in_turn:
-            for arm in list(self._order):
-                self._order.rotate(-1)
-                yield arm
-            return
-        left = [arm for arm in self._order if self._missing[arm]]
-        if worker is None:
-            yield from left
-            return
-        own = self._compiled.get(worker, set())
-        taken = {arm for arms in self._compiled.values() for arm in arms}
-        new = [arm for arm in left if arm not in taken]
-        begun = [arm for arm in left if arm in own]
-        imported = {self._kinds[arm] for arm in own or taken}
-        if not own:
-            yield from sorted(new, key=lambda arm: self._kinds[arm] in imported)
-        elif len(begun) < 2:
-            yield from (arm for arm in new if self._kinds[arm] in imported)
-        yield from begun
-        yield from new
-        yield from (arm for arm in left if self._worth_compiling_again(arm))
-
-    def _worth_compiling_again(self, arm: int) -> bool:
-        number, per_fit = len(self._missing[arm]), self._seconds_per_fit.get(arm)
-        return number > FEW if per_fit is None else number * per_fit > ANOTHER_SECONDS
-
-    def observe(self, outcome: Outcome) -> None:
-        """Learn how long a fit of the arm takes."""
-        fitted = outcome.fitted
-        if fitted and fitted.seconds:
-            new = max(fitted.seconds / len(fitted), 1e-6)
-            old = self._seconds_per_fit.get(outcome.batch.arm, new)
-            # a first fit may compile: what is faster is believed at once
-            self._seconds_per_fit[outcome.batch.arm] = min(new, (old + new) / 2)
-
-    def drop(self, arm: int) -> None:
-        """Leave out the rest of an arm."""
-        self._missing[arm].clear()
 
 
 def unwatched(stage: str, simulation: int = -1) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hiercal import words
 from hiercal.errors import RunError, WorkerDied
-from hiercal.runs.batches import Outcome, Plan
+from hiercal.runs.batches import Outcome
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.executors import Where
 from hiercal.runs.folder import check_folder
@@ -32,6 +32,7 @@ from hiercal.runs.manifest import (
 )
 from hiercal.runs.parquet import write_records
 from hiercal.runs.parts import Place
+from hiercal.runs.plan import Plan
 from hiercal.runs.pools import Executor
 from hiercal.runs.progress import Progress, Tally, reporter
 from hiercal.runs.record import ranked, unseen

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiercal.errors import PreparationError, RunError
-from hiercal.runs.batches import Fitted, Outcome, Plan, fit_batch
+from hiercal.runs.batches import Fitted, Outcome, fit_batch
+from hiercal.runs.dask_cluster import OnDask
 from hiercal.runs.limits import TimeLimits, parsed_bytes
 from hiercal.runs.parts import Place
-from hiercal.runs.pools import Executor, Note, OnDask, Pool
+from hiercal.runs.plan import Plan
+from hiercal.runs.pools import Executor, Note, Pool
 from hiercal.runs.progress import Waiting
 from hiercal.runs.run import Arm, Recording
 
@@ -102,8 +104,9 @@ class Where:
         if address or self.scheduler_file:
             with _connected(address, self.scheduler_file) as client:
                 threads = sum(client.ncores().values())
-                note(f"Using {_scheduler(address, self.scheduler_file)} with {threads} threads")
-                yield OnDask(client, limits, note)
+                scheduler = _scheduler(address, self.scheduler_file)
+                note(f"Using {scheduler} with {threads} threads")
+                yield OnDask(client, scheduler, limits, note)
             return
         with Pool(self.workers, self.worker_memory, limits, note) as pool:
             yield pool
@@ -135,7 +138,7 @@ def _connected(address: str | None, file: str | os.PathLike[str] | None) -> Clie
         if address:
             return Client(address, timeout=10)
         return Client(scheduler_file=os.fspath(file or ""), timeout=10)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # the last where TLS has no certificates
         raise RunError(
             f"cannot reach {_scheduler(address, file)}: {error}; is it running?"
         ) from error

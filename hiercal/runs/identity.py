@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hiercal.runs.source import HIERCAL, OURS, File, Root, closure, code_of, installed
+from hiercal.runs.source import HIERCAL, OURS, File, Root, closure, code_at, code_of, installed
 from hiercal.runs.user_files import Code, bundle_of, module_of, written_in
 
 COMPANIONS = {
@@ -39,6 +39,12 @@ NOT_OF_STUDIES = frozenset(
 LONGEST_PATH = 255
 PLUMBING = {"platformdirs", "pyarrow"}
 """Packages that find or hand over data and compute nothing."""
+
+PYTHON = ".".join(platform.python_version_tuple()[:2])
+"""The hash of a file is that of its syntax tree, which differs between versions of Python."""
+ABSENT = "absent"
+MOST_NAMED = 3
+"""Files that a message names."""
 
 Identity = dict[str, dict[str, str]]
 """``code``: hash of each file; ``packages``: version of each distribution."""
@@ -87,10 +93,36 @@ def changed(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def installed_here(of: Mapping[str, Any]) -> Identity:
+    """The packages of an identity, and its code that is installed, as they are in this process.
+
+    A user's files are left out: they are sent along with what is made of them.
+    """
+    homes = {name: _home(name.partition(".")[0]) for name in of["code"]}
+    code = {
+        name: code_at(home, name) or ABSENT
+        for name, home in homes.items()
+        if isinstance(home, Root)
+    }
+    packages = {name: version_of(name) or ABSENT for name in of["packages"]}
+    return {"code": code, "packages": packages | {"python": PYTHON}}
+
+
+def differing(there: Identity, here: Identity) -> list[str]:
+    """What of `installed_here` on a worker is not what the driver has, in words."""
+    lines = [
+        f"{name} is {here['packages'][name]}, not {version}"
+        for name, version in there["packages"].items()
+        if here["packages"][name] != version
+    ]
+    other = [name for name, code in there["code"].items() if here["code"].get(name) != code]
+    more = f" and {n} more" if (n := len(other) - MOST_NAMED) > 0 else ""
+    return lines + ([f"other code in {', '.join(other[:MOST_NAMED])}{more}"] if other else [])
+
+
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
     """Versions of the distributions that hold packages, and of Python."""
-    # the hash of a file is that of its syntax tree, which differs between versions of Python
-    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
+    versions = {"python": PYTHON}
     computing = set(packages) - PLUMBING
     holders = {name for package in computing for name in _holders(package)}
     names = sorted(holders.union(*(COMPANIONS.get(name, ()) for name in holders)))
@@ -137,7 +169,7 @@ def _rests_on(codes: Iterable[Code], leave_out: frozenset[str]) -> tuple[list[Fi
     for code in dict.fromkeys(codes):
         name = module_of(code)
         top, _, rest = name.partition(".")
-        home = HIERCAL if top == OURS else installed(top)
+        home = _home(top)
         if top in sys.stdlib_module_names:
             continue
         if bundle := bundle_of(code):
@@ -155,6 +187,11 @@ def _rests_on(codes: Iterable[Code], leave_out: frozenset[str]) -> tuple[list[Fi
             packages |= {v.__name__.partition(".")[0] for v in values if isinstance(v, ModuleType)}
     followed, imported = closure(starts, leave_out, texts)
     return [*files, *followed], packages | imported
+
+
+def _home(top: str) -> Root | str | None:
+    """Where a top-level name is found: as source, or as a package that has a version."""
+    return HIERCAL if top == OURS else installed(top)
 
 
 def _path(code: Code) -> Path | None:

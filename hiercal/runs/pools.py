@@ -1,30 +1,31 @@
-"""Worker processes that fit batches: those of this machine, and those of a Dask cluster."""
+"""Worker processes that fit batches, each of which somebody watches; those of this machine."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import itertools
+import contextlib
 import math
 import os
-import time
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from hiercal.errors import PreparationError, RunError, WorkerDied
-from hiercal.runs.batches import Batch, Fitted, Outcome, Plan
+from hiercal.runs.batches import Batch, Fitted, Outcome
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.limits import TimeLimits, parsed_bytes, share_of_memory
 from hiercal.runs.parts import Place
+from hiercal.runs.plan import Plan
 from hiercal.runs.progress import Waiting, duration
 from hiercal.runs.record import failure
 from hiercal.runs.run import Arm, Recording
 from hiercal.runs.supervisor import (
     Limit,
     Lost,
+    SentBack,
     Watched,
     Worker,
     call_watched,
@@ -33,11 +34,6 @@ from hiercal.runs.supervisor import (
 )
 from hiercal.runs.worker import call, of_arm, packed, pickled
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-PATIENCE = 120.0
-"""Seconds without a single Dask worker after which a run gives up."""
 LOST_IN_A_ROW = 10
 """Fits of an arm that never come back, with none that does between them, before it is given up."""
 
@@ -100,6 +96,7 @@ class Watching(Executor):
 
         try:
             while True:
+                plan.at_once = self._at_once()
                 for batch, at in self._next(plan, [at for _, at in running.values()]):
                     start(batch, at)
                 if not running and suspects:
@@ -113,6 +110,9 @@ class Watching(Executor):
                     arm, label = batch.arm, arms[batch.arm].label
                     try:
                         watched = self._result(future)
+                    except SentBack:
+                        plan.put_back(arm, batch.simulations)
+                        continue
                     except PreparationError as error:
                         yield Outcome(batch, Fitted([], 0.0), str(error))
                         continue
@@ -140,20 +140,22 @@ class Watching(Executor):
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
         sent, limit = (function, pickled(arm), *args), self._limit(arm.label)
         at = self._compiled_at.get(arm)
-        future = self._submit(call_watched, arm.label, of_arm, *sent, limit=limit, at=at)
-        self._wait({future: arm.label})
-        return self._result(future)
+        while True:
+            future = self._submit(call_watched, arm.label, of_arm, *sent, limit=limit, at=at)
+            self._wait({future: arm.label})
+            with contextlib.suppress(SentBack):
+                return self._result(future)
 
     def each(
         self, functions: Mapping[str, Callable[[], Any]], made_of: object
     ) -> Iterator[tuple[str, Any]]:
-        waiting = iter(functions.items())
+        waiting = deque(functions.items())
         running: dict[Any, str] = {}
         try:
             while True:
                 # no more than run at once: what waits at one worker stays there
-                free = max(self._at_once() - len(running), 0)
-                for name, function in itertools.islice(waiting, free):
+                while waiting and len(running) < self._at_once():
+                    name, function = waiting.popleft()
                     task = self._submit(call_watched, name, call, packed(function, made_of))
                     running[task] = name
                 if not running:
@@ -162,6 +164,9 @@ class Watching(Executor):
                     name = running.pop(future)
                     try:
                         value = self._result(future)
+                    except SentBack:
+                        waiting.append((name, functions[name]))
+                        continue
                     except WorkerDied as error:
                         raise RunError(
                             f"{name}: {error}; what was measured is kept, and the same command "
@@ -179,7 +184,7 @@ class Watching(Executor):
         """The futures that have finished, at least one; each is given with what it is for."""
         while not (done := self._done(list(futures))):
             stop_if_asked()
-            self._waiting.tick(lambda: self._waited_for(list(futures.values())))
+            self._waiting.tick(lambda: self._waited_for(futures))
         self._waiting.over()
         return done
 
@@ -206,15 +211,18 @@ class Watching(Executor):
 
     @abstractmethod
     def _result(self, future: Any) -> Any:
-        """What a finished future returned; what it raised is raised."""
+        """What a finished future returned; what it raised is raised.
+
+        SentBack is raised if it was not done and is to be sent again.
+        """
 
     @abstractmethod
     def _cancel(self, futures: list[Any]) -> None:
         """Leave off what has not finished."""
 
     @abstractmethod
-    def _waited_for(self, running: list[str]) -> list[str]:
-        """What workers are at, in words."""
+    def _waited_for(self, futures: Mapping[Any, str]) -> list[str]:
+        """What workers are at, in words; futures are given with what they are for."""
 
 
 def _named(arms: Sequence[Arm], batch: Batch) -> str:
@@ -296,7 +304,7 @@ class Pool(Watching):
         for future in futures:
             future.cancel()
 
-    def _waited_for(self, running: list[str]) -> list[str]:
+    def _waited_for(self, futures: Mapping[Any, str]) -> list[str]:
         return [self._at(worker) for worker in self._workers.values() if worker.busy_with]
 
     def _at(self, worker: Worker) -> str:
@@ -307,53 +315,3 @@ class Pool(Watching):
         most = self.limits.of(label)
         at_most = f"of at most {duration(most)}" if most < math.inf else "without a time limit"
         return f"{label}, {doing.stage} of simulation {doing.simulation} for {so_far} {at_most}"
-
-
-class OnDask(Watching):
-    """Runs batches on the workers of a Dask cluster, each of which has processes of its own."""
-
-    def __init__(self, client: Client, limits: TimeLimits, note: Note = lambda _: None) -> None:
-        super().__init__(limits, note)
-        self._client, self._seen = client, time.monotonic()
-
-    def _next(self, plan: Plan, busy: Sequence[str | None]) -> Iterator[tuple[Batch, str | None]]:
-        # workers come and go, and each batch runs at the first that is free
-        batches = (plan.next() for _ in range(2 * self._at_once() - len(busy)))
-        yield from ((batch, None) for batch in batches if batch)
-
-    def _at_once(self) -> int:
-        return max(sum(self._client.ncores().values()), 1)
-
-    def _submit(
-        self, function: Callable[..., Any], *args: Any, at: str | None = None, **others: Any
-    ) -> Any:
-        return self._client.submit(function, *args, **others, pure=False)
-
-    def _done(self, futures: list[Any]) -> list[Any]:
-        from distributed import wait
-
-        try:
-            return list(wait(futures, timeout=10, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            now = time.monotonic()
-            self._seen = now if self._client.ncores() else self._seen
-            if now - self._seen >= PATIENCE:
-                raise RunError(
-                    f"no worker for {PATIENCE:.0f} s; start workers, then run the same command "
-                    "to go on from here"
-                ) from None
-            return []
-
-    def _result(self, future: Any) -> Any:
-        from distributed import KilledWorker
-
-        try:
-            return future.result()
-        except KilledWorker as error:
-            raise WorkerDied(f"the Dask worker that it was on died, each time: {error}") from None
-
-    def _cancel(self, futures: list[Any]) -> None:
-        self._client.cancel(futures, force=True)
-
-    def _waited_for(self, running: list[str]) -> list[str]:
-        return running

@@ -114,6 +114,12 @@ def closure(
     return files, packages
 
 
+def code_at(root: Root, module: str) -> str | None:
+    """Hash of what a module does, or None if there is no such file."""
+    path = _locate(root, module, {})
+    return None if path is None else code_of(_read(path))
+
+
 def beside(root: Root, top: str, texts: Mapping[Path, str]) -> bool:
     """Whether a user's folder has a file or a package of this name."""
     if root.package or top == OURS:

@@ -71,6 +71,15 @@ class Doing:
         return time.monotonic() - self.began
 
 
+class SentBack(Exception):
+    """A task that has not been done where it was sent, for no fault of its own."""
+
+
+def wanted() -> bool:
+    """What is asked of a local worker is waited for as long as there is a driver."""
+    return True
+
+
 class Worker:
     """A process of its own for fits; started when it is needed, and again after it has died.
 
@@ -80,10 +89,17 @@ class Worker:
         Bytes that it may hold.
     core : int or None
         The core that it stays on.
+    wanted : callable
+        Returns whether anybody still waits for what it is at.
     """
 
-    def __init__(self, memory: float = math.inf, core: int | None = None) -> None:
-        self._memory, self._core = memory, core
+    def __init__(
+        self,
+        memory: float = math.inf,
+        core: int | None = None,
+        wanted: Callable[[], bool] = wanted,
+    ) -> None:
+        self._memory, self._core, self._wanted = memory, core, wanted
         self._process: subprocess.Popen[bytes] | None = None
         self._changing = threading.Lock()
         self._over = False
@@ -108,6 +124,8 @@ class Worker:
             If the process ended, or was ended; `doing` says what it was at.
         RunError
             If no process can be started.
+        SentBack
+            If nobody waits for it any more; the process was ended.
         """
         self.busy_with = what
         try:
@@ -192,6 +210,9 @@ class Worker:
             raise WorkerDied(self._how_it_ended()) from None
 
     def _check(self, limit: Limit) -> None:
+        if not self._wanted():
+            self._kill()
+            raise SentBack("nobody waits for it any more")
         doing, allowed = self.doing, limit()
         if doing.stage in LIMITED and doing.seconds > allowed:
             self._kill()
@@ -258,11 +279,9 @@ def take(worker: Worker) -> None:
     _of_thread.worker = worker
 
 
-def _worker() -> Worker:
-    """The worker of the calling thread."""
-    if not hasattr(_of_thread, "worker"):
-        take(Worker())
-    return _of_thread.worker
+def taken() -> Worker | None:
+    """The worker of the calling thread, if it has one."""
+    return getattr(_of_thread, "worker", None)
 
 
 def fit_watched(
@@ -291,7 +310,7 @@ def fit_watched(
     PreparationError
         If the fitter cannot be compiled, or the process ends each time while it is.
     """
-    worker, tries = _worker(), Counter[int]()
+    worker, tries = _of_thread.worker, Counter[int]()
     lost: list[Lost] = []
     rest: tuple[int, ...] = ()
     while simulations:
@@ -329,7 +348,7 @@ def call_watched(
     """
     for last in (False, True):
         try:
-            return _worker().call(label, function, *args, limit=limit)
+            return _of_thread.worker.call(label, function, *args, limit=limit)
         except WorkerDied as error:
             if last or isinstance(error, TimeLimit):
                 raise

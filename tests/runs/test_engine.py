@@ -12,6 +12,7 @@ from hiercal.runs import batches, executors
 from hiercal.runs.engine import outcomes
 from hiercal.runs.fit import fit, sampler_seed
 from hiercal.runs.journal import Journal
+from hiercal.runs.plan import Plan
 from tests.running import run
 
 MOCKS = Path(__file__).parents[1] / "mocks.py"
@@ -69,8 +70,8 @@ def test_results_are_identical_however_they_are_computed(mock_run, tmp_path, mon
         other = run(design, tmp_path / "other", workers=2).records
     else:
         size = 1 if variant == "single fits" else 30
-        monkeypatch.setattr(batches, "FIRST_BATCH", size)
-        monkeypatch.setattr(batches, "LARGEST_BATCH", size)
+        monkeypatch.setattr("hiercal.runs.plan.FIRST_BATCH", size)
+        monkeypatch.setattr("hiercal.runs.plan.LARGEST_BATCH", size)
         other = run(design, tmp_path / "other").records
     pd.testing.assert_frame_equal(reference, other, check_exact=True)
 
@@ -142,8 +143,9 @@ def test_worker_counts_and_schedulers_that_cannot_be_are_refused(mock_run, tmp_p
         Where(workers=-1)
     with pytest.raises(ValueError, match="leave it out"):
         Where(workers=2, scheduler=address)
-    with pytest.raises(RunError, match=f"cannot reach the Dask scheduler {address}"):
-        run(mock_run(), tmp_path, where=Where(scheduler=address))
+    for unreachable in (address, "tls://127.0.0.1:1"):
+        with pytest.raises(RunError, match=f"cannot reach the Dask scheduler {unreachable}"):
+            run(mock_run(), tmp_path, where=Where(scheduler=unreachable))
 
 
 @pytest.mark.slow
@@ -166,7 +168,7 @@ def test_a_running_cluster_is_used(mock_run, tmp_path, way, monkeypatch):
 
 
 def test_batches_grow_to_about_a_second():
-    plan = batches.Plan([list(range(2000)), list(range(3))])
+    plan = Plan([list(range(2000)), list(range(3))])
     first = plan.next()
     assert first.simulations == (0, 1, 2, 3)
     records = [None] * 4
@@ -179,6 +181,36 @@ def test_batches_grow_to_about_a_second():
     assert plan.next() is None
 
 
+def planned(at_once, per_fit, fits):
+    """Sizes of all batches that so many workers are given, once the time of a fit is known."""
+    plan = Plan([list(range(fits))])
+    plan.at_once = at_once
+    plan.observe(batches.Outcome(batches.Batch(0, (0,)), [None], seconds=per_fit))
+    return [len(batch.simulations) for batch in iter(plan.next, None)]
+
+
+def test_many_workers_have_longer_batches_so_that_few_come_back_in_a_second():
+    assert planned(8, 0.01, 10_000)[0] == 100
+    for workers in (1000, 5000):
+        sizes = planned(workers, 0.01, 10_000_000)
+        a_second = workers / (sizes[0] * 0.01)
+        assert a_second == pytest.approx(200)
+    assert planned(1000, 1e-4, 10_000_000)[0] == 5000
+
+
+def test_batches_are_shared_out_towards_the_end():
+    for workers in (2, 8):
+        sizes = planned(workers, 0.01, 1600)
+        assert sum(sizes) == 1600
+        assert sizes == sorted(sizes, reverse=True)
+        # none has more than its share of what is left, down to a tenth of a second
+        left = 1600
+        for size in sizes:
+            assert size <= max(left / (2 * workers), 10)
+            left -= size
+    assert planned(1, 0.01, 300) == [100, 100, 100]
+
+
 def test_fewer_simulations_show_the_first_of_a_longer_run(mock_run, tmp_path):
     run(mock_run(simulations=50), tmp_path / "long")
     first = run(mock_run(simulations=20), tmp_path / "long").records
@@ -189,12 +221,12 @@ def test_fewer_simulations_show_the_first_of_a_longer_run(mock_run, tmp_path):
 
 def test_a_caller_may_stop_when_it_has_seen_enough(mock_run):
     design = mock_run(simulations=1000)
-    first = next(outcomes(design, batches.Plan([list(range(1000))]), executors.Here()))
+    first = next(outcomes(design, Plan([list(range(1000))]), executors.Here()))
     assert [record.simulation for record in first.fitted.records] == [0, 1, 2, 3]
 
 
 def test_few_fits_stay_with_the_worker_that_compiled_their_arm():
-    plan = batches.Plan([list(range(20))] * 4, kinds=["a", "a", "b", "b"])
+    plan = Plan([list(range(20))] * 4, kinds=["a", "a", "b", "b"])
 
     def given(worker):
         return (batch := plan.next(worker)) and (batch.arm, len(batch.simulations))
@@ -210,7 +242,7 @@ def test_few_fits_stay_with_the_worker_that_compiled_their_arm():
 
 def test_a_second_worker_compiles_an_arm_that_has_much_left():
     for number, seconds, wanted in ((20, None, None), (200, None, 0), (20, 10.0, 0)):
-        plan = batches.Plan([list(range(number))])
+        plan = Plan([list(range(number))])
         plan.next("one")
         if seconds is not None:
             plan.observe(batches.Outcome(batches.Batch(0, (0,)), batches.Fitted([None], seconds)))

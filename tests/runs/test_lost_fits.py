@@ -21,10 +21,10 @@ from hiercal import Run, Where, fitter, simulate, story
 from hiercal.cli import main
 from hiercal.errors import RunError
 from hiercal.runs import pools, progress, supervisor
-from hiercal.runs.batches import Plan
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.journal import Journal
 from hiercal.runs.limits import FIRST, LEAST, TIMES, TimeLimits, parsed_bytes
+from hiercal.runs.plan import Plan
 from tests.running import run
 
 MOCKS = Path(__file__).parents[1] / "mocks.py"
@@ -133,7 +133,7 @@ def test_what_is_waited_for_is_named():
         fits = pool.run(design.arms, design.recording, Plan([[lost]]))
         with concurrent.futures.ThreadPoolExecutor(1) as thread:
             outcome = thread.submit(next, fits)
-            while not (named := [one for one in pool._waited_for([]) if ", fit of" in one]):
+            while not (named := [one for one in pool._waited_for({}) if ", fit of" in one]):
                 assert not outcome.done()
                 time.sleep(0.1)
         assert re.fullmatch(
