@@ -7,6 +7,9 @@ import pandas as pd
 
 from hiercal.plots._style import plain
 
+Records = pd.DataFrame | Iterable[pd.DataFrame]
+"""Records as a table, or in pieces, so that not all of them are in memory at once."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -15,7 +18,7 @@ class Panel:
     Attributes
     ----------
     fits : DataFrame
-        Rows of the completed fits.
+        Rows of the completed fits, with the columns that the figure needs.
     n : int
         Number of completed fits.
     n_total : int
@@ -77,22 +80,23 @@ def count_text(n: int, n_total: int) -> str:
 
 
 def select(
-    records: pd.DataFrame,
+    records: Records,
     quantities: Sequence[str],
     arms: Sequence[str] | None = None,
-    columns: Iterable[str] = ("rank",),
+    columns: Sequence[str] = ("rank",),
 ) -> Selection:
     """Check the records and split them into panels.
 
     Parameters
     ----------
-    records : DataFrame
-        One row per arm, simulation and quantity; a column ``story`` is optional.
+    records : DataFrame or iterable of DataFrame
+        One row per arm, simulation and quantity; a column ``story`` is optional. Of an iterable,
+        each piece has all rows of the arms and quantities in it.
     quantities : sequence of str
         Quantities to draw, in this order.
     arms : sequence of str, optional
         Arms to draw, in this order; by default all of them.
-    columns : iterable of str
+    columns : sequence of str
         Columns that a completed fit must have filled: a row in which one of them is missing
         counts as not completed.
 
@@ -102,54 +106,75 @@ def select(
         A column, quantity or arm is not in the records, something is there twice, nothing is
         left to draw, or the fits have different numbers of draws.
     """
-    needed = {"arm", "simulation", "quantity", "status", "max_rank", *columns}
-    if missing := sorted(needed - set(records.columns)):
-        raise ValueError(f"records lack the columns {missing}; they have {list(records.columns)}")
-    all_arms, known_quantities = _names(records["arm"]), _names(records["quantity"])
+    for kind, names in (("arm", arms), ("quantity", quantities)):
+        if isinstance(names, str):
+            raise TypeError(f"expected a sequence of {kind} names, got {names!r}; pass [{names!r}]")
+    panels: dict[tuple[str, str], Panel] = {}
+    known = {"arm": _Names(), "quantity": _Names()}
+    max_ranks, stories = set[int](), dict[str, None]()
+    for piece in [records] if isinstance(records, pd.DataFrame) else records:
+        needed = {"arm", "simulation", "quantity", "status", "max_rank", *columns}
+        if missing := sorted(needed - set(piece.columns)):
+            raise ValueError(f"records lack the columns {missing}; they have {list(piece.columns)}")
+        for kind, names in known.items():
+            names.add(piece[kind])
+        used = piece if arms is None else piece[piece["arm"].isin(arms).to_numpy()]
+        used = used[used["quantity"].isin(quantities).to_numpy()]
+        max_ranks |= {int(m) for m in used["max_rank"].dropna().unique()}
+        stories |= dict.fromkeys(map(str, used["story"].unique() if "story" in used else ()))
+        for (arm, quantity), rows in used.groupby(["arm", "quantity"], observed=True, sort=False):
+            if (str(arm), str(quantity)) in panels:
+                raise ValueError(f"{quantity!r} of arm {arm!r} is in several pieces of the records")
+            panels[str(arm), str(quantity)] = _panel(rows, columns)
+    all_arms, known_quantities = (known[kind].ordered() for kind in ("arm", "quantity"))
     arms = all_arms if arms is None else _checked("arm", arms, all_arms)
     quantities = _checked("quantity", quantities, known_quantities)
-
-    used = records[records["arm"].isin(arms) & records["quantity"].isin(quantities)]
-    used = used.reset_index(drop=True)
-    if used.empty:
+    if not panels:
         raise ValueError(
             f"none of the arms {list(arms)} has any of the quantities {list(quantities)}"
         )
-    if (repeated := used.duplicated(["arm", "simulation", "quantity"])).any():
-        row = used[repeated].iloc[0]
+    if len(max_ranks) != 1:
+        raise ValueError(
+            f"expected one max_rank in all records, got {sorted(max_ranks)}; "
+            "draw fits with different numbers of draws in separate figures"
+        )
+    story = next(iter(stories)) if len(stories) == 1 else ""
+    return Selection(all_arms, arms, quantities, max_ranks.pop(), panels, story)
+
+
+def _panel(rows: pd.DataFrame, columns: Sequence[str]) -> Panel:
+    """Rows of one quantity in one arm; a ValueError if a simulation is there twice."""
+    if (repeated := rows.duplicated("simulation")).any():
+        row = rows[repeated].iloc[0]
         raise ValueError(
             f"arm {row['arm']!r}, simulation {row['simulation']}, quantity {row['quantity']!r} is "
             f"in the records more than once ({repeated.sum()} repeats); drop the repeats"
         )
-    completed = (used["status"] == "ok") & used[list(columns)].notna().all(axis="columns")
-    max_ranks = used["max_rank"].dropna().unique()
-    if len(max_ranks) != 1:
-        raise ValueError(
-            f"expected one max_rank in all records, got {sorted(int(m) for m in max_ranks)}; "
-            "draw fits with different numbers of draws in separate figures"
-        )
-    panels = {}
-    for key, rows in used.groupby(["arm", "quantity"], observed=True, sort=False):
-        arm, quantity = key
-        fits = rows[completed.loc[rows.index]]
-        prior_sd = float(rows["truth"].std()) if "truth" in rows else float("nan")
-        panels[str(arm), str(quantity)] = Panel(fits, len(fits), len(rows), prior_sd)
-    stories = list(used["story"].unique()) if "story" in used else []
-    story = str(stories[0]) if len(stories) == 1 else ""
-    return Selection(all_arms, arms, quantities, int(max_ranks[0]), panels, story)
+    completed = (rows["status"] == "ok") & rows[list(columns)].notna().all(axis="columns")
+    fits = rows.loc[completed, list(columns)].reset_index(drop=True)
+    prior_sd = float(rows["truth"].std()) if "truth" in rows else float("nan")
+    return Panel(fits, len(fits), len(rows), prior_sd)
 
 
-def _names(column: pd.Series) -> tuple[str, ...]:
-    """Names present, in the order of the categories, or else of appearance."""
-    present = column.dropna().unique()
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return tuple(str(name) for name in column.cat.categories if name in set(present))
-    return tuple(str(name) for name in present)
+class _Names:
+    """Names present in a column, in the order of its categories, or else of appearance."""
+
+    def __init__(self) -> None:
+        self._present: dict[str, None] = {}
+        self._categories: list[str] = []
+
+    def add(self, column: pd.Series) -> None:
+        self._present |= dict.fromkeys(str(name) for name in column.dropna().unique())
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            self._categories = [str(name) for name in column.cat.categories]
+
+    def ordered(self) -> tuple[str, ...]:
+        if not self._categories:
+            return tuple(self._present)
+        return tuple(name for name in self._categories if name in self._present)
 
 
 def _checked(kind: str, names: Sequence[str], available: tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise TypeError(f"expected a sequence of {kind} names, got {names!r}; pass [{names!r}]")
     if not names:
         raise ValueError(f"got no {kind} to draw; available: {', '.join(available)}")
     if unknown := [name for name in names if name not in available]:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from hiercal.plots._layout import assemble, wrapped_grid
 from hiercal.plots._overlay import arm_handles, zero_line
-from hiercal.plots._records import select
+from hiercal.plots._records import Records, select
 from hiercal.plots._style import arm_styles, style
 from hiercal.sbc.coverage import central_coverage
 
@@ -18,7 +17,7 @@ _MOST_ARMS = 3
 
 
 def coverage(
-    records: pd.DataFrame,
+    records: Records,
     quantities: Sequence[str],
     arms: Sequence[str] | None = None,
     *,
@@ -32,7 +31,7 @@ def coverage(
 
     Parameters
     ----------
-    records : DataFrame
+    records : DataFrame or iterable of DataFrame
         One row per arm, simulation and quantity, with `rank` and `max_rank`.
     quantities : sequence of str
         Panels of the figure.

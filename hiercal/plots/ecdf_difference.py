@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from hiercal.plots._layout import assemble, wrapped_grid
 from hiercal.plots._overlay import arm_handles, zero_line
-from hiercal.plots._records import select
+from hiercal.plots._records import Records, select
 from hiercal.plots._style import BAND, arm_styles, style
 from hiercal.sbc.bands import ecdf_band, ecdf_counts
 
@@ -20,7 +19,7 @@ _TWO_BANDS = (
 
 
 def ecdf_difference(
-    records: pd.DataFrame,
+    records: Records,
     quantities: Sequence[str],
     arms: Sequence[str] | None = None,
     *,
@@ -35,7 +34,7 @@ def ecdf_difference(
 
     Parameters
     ----------
-    records : DataFrame
+    records : DataFrame or iterable of DataFrame
         One row per arm, simulation and quantity, with `rank` and `max_rank`.
     quantities : sequence of str
         Panels of the figure.

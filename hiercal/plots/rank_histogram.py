@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
-from hiercal.plots._records import select
+from hiercal.plots._records import Records, select
 from hiercal.plots._style import BAND, BAR, INK, NOTE_SIZE, OUTSIDE, plain, style
 from hiercal.sbc.histogram_band import histogram_band
 
@@ -20,7 +19,7 @@ _TALLEST = 3.0
 
 
 def rank_histogram(
-    records: pd.DataFrame,
+    records: Records,
     quantities: Sequence[str],
     arms: Sequence[str] | None = None,
     *,
@@ -35,7 +34,7 @@ def rank_histogram(
 
     Parameters
     ----------
-    records : DataFrame
+    records : DataFrame or iterable of DataFrame
         One row per arm, simulation and quantity, with `rank` and `max_rank`.
     quantities : sequence of str
         Columns of the figure.

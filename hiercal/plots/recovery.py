@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
-from hiercal.plots._records import Panel, select
+from hiercal.plots._records import Panel, Records, select
 from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, plain, style
 from hiercal.sbc.recovery import contraction, z_score
 
@@ -25,7 +24,7 @@ _DENSITY = LinearSegmentedColormap.from_list("density", ["#dfe8f2", "#8aa9cb", "
 
 
 def recovery(
-    records: pd.DataFrame, quantities: Sequence[str], arms: Sequence[str] | None = None
+    records: Records, quantities: Sequence[str], arms: Sequence[str] | None = None
 ) -> Figure:
     """Posterior z-score against contraction, one row per arm and one column per quantity.
 
@@ -37,7 +36,7 @@ def recovery(
 
     Parameters
     ----------
-    records : DataFrame
+    records : DataFrame or iterable of DataFrame
         One row per arm, simulation and quantity, with `truth`, `mean` and `sd`.
     quantities : sequence of str
         Columns of the figure.

@@ -52,6 +52,8 @@ TABLES = {
 KEYED = ("fits", "draws", "simulated", "thinned", "parts")
 MANY = 2**62
 """More simulations than there are."""
+QUANTITIES_AT_ONCE = 2**15
+"""Quantities whose numbers are in memory at once, of as many fits as have them."""
 _TIMED_OUT = f"error LIKE '%: {TimeLimit.__name__}: %'"
 """Which fits ran into a time limit; the stage is before it, and `seconds` is the limit."""
 
@@ -368,8 +370,9 @@ class Journal:
         (arms,) = self._db.execute("SELECT arms FROM run").fetchone()
         return [(label, names) for label, names in json.loads(arms)]
 
-    def fits(self, arm: int, simulations: int, size: int = 500) -> Iterator[list[FitRecord]]:
+    def fits(self, arm: int, simulations: int) -> Iterator[list[FitRecord]]:
         """An arm's first simulations in order, in pieces that fit in memory."""
+        size = max(1, QUANTITIES_AT_ONCE // max(1, len(self.arms()[arm][1])))
         columns = ", ".join(f'"{name}"' for name in NAMES)
         cursor = self._db.execute(
             f"SELECT {columns} FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hiercal.runs.cells import Contents, cells_of, contents_of
 from hiercal.runs.manifest import check_tables, read_manifest, read_run
 
 if TYPE_CHECKING:
@@ -101,6 +103,34 @@ class Result:
         """Some columns of the records, or all: what is not asked for takes no memory."""
         return self._read(RECORDS, list(names) or None)
 
+    @cached_property
+    def quantities(self) -> dict[str, list[str]]:
+        """Quantities of the records of each arm, as they come in the file."""
+        return {arm: list(rows) for arm, rows in self._contents.rows.items()}
+
+    def cells(
+        self,
+        *columns: str,
+        arms: Collection[str] | None = None,
+        quantities: Collection[str] | None = None,
+    ) -> Iterator[tuple[str, str, pd.DataFrame]]:
+        """Arm, quantity and records of each arm and quantity, in the order of the run.
+
+        A few of them are in memory at a time, however many simulations there are.
+
+        Parameters
+        ----------
+        columns
+            Of the records, besides ``arm`` and ``quantity``; all by default.
+        arms, quantities : collection of str, optional
+            Only these.
+        """
+        return cells_of(self._path(RECORDS), self._contents, columns, arms, quantities)
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return contents_of(self._path(RECORDS))
+
     def draws(self) -> dict[tuple[str, str], dict[str, np.ndarray]]:
         """Draws kept for the funnel figure, by arm and data set."""
         path = self.folder / DRAWS
@@ -117,6 +147,10 @@ class Result:
     def _read(self, name: str, columns: list[str] | None) -> pd.DataFrame:
         import pandas as pd
 
+        return pd.read_parquet(self._path(name), columns=columns)
+
+    def _path(self, name: str) -> Path:
+        """A file of the run, which is there and is what was written."""
         path = self.folder / name
         if not path.exists():
             raise FileNotFoundError(
@@ -125,4 +159,4 @@ class Result:
         if name not in self._checked:
             check_tables(self.folder, read_manifest(self.folder), name)
             self._checked.add(name)
-        return pd.read_parquet(path, columns=columns)
+        return path

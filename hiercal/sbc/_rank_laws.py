@@ -81,9 +81,10 @@ def kernel(max_rank: int, n_draws: ArrayLike | None = None) -> Kernel:
         raise ValueError(
             f"got {numbers.size} numbers of draws, expected some, each in 1..max_rank={max_rank}."
         )
-    nearest = np.abs(np.log(numbers[:, None] / levels)).argmin(axis=1)
-    used, counts = np.unique(levels[nearest], return_counts=True)
-    shares = counts / numbers.size
+    distinct, times = np.unique(numbers, return_counts=True)
+    nearest = np.abs(np.log(distinct[:, None] / levels)).argmin(axis=1)
+    counts = np.bincount(nearest, times, minlength=levels.size)
+    used, shares = levels[counts > 0], counts[counts > 0] / numbers.size
     law = sum(
         share * _law(int(number), max_rank) for number, share in zip(used, shares, strict=True)
     )

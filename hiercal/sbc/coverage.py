@@ -98,7 +98,8 @@ def central_coverage(
         )
     outermost = np.minimum(observed, max_rank - observed)
     # r is inside interval k exactly if its distance to the nearer edge is at least k.
-    covered = np.count_nonzero(outermost[:, None] >= chosen, axis=0)
+    nearer = np.cumsum(np.bincount(outermost.astype(np.int64), minlength=half + 1))
+    covered = observed.size - nearer[chosen - 1]
     nominal = 1 - 2 * chosen / (max_rank + 1)
     lower, upper = clopper_pearson(covered, observed.size, level)
     return CentralCoverage(

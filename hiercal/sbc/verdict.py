@@ -13,7 +13,7 @@ Whether the chains mix is another question, see `hiercal.sbc.mixing`.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,7 +109,7 @@ class Verdict:
 
 
 def verdicts(
-    hypotheses: Sequence[Hypothesis],
+    hypotheses: Iterable[Hypothesis],
     *,
     alpha: float = 0.05,
     power: float = 0.9,
@@ -134,7 +134,8 @@ def verdicts(
     Parameters
     ----------
     hypotheses
-        All quantities of all arms of the run: leaving some out voids the family-wise level.
+        All quantities of all arms of the run: leaving some out voids the family-wise level. They
+        are measured one by one, so an iterator need not hold all of their ranks.
     alpha
         Family-wise level.
     power
@@ -171,7 +172,7 @@ def verdicts(
         )
     measured = [_measure(hypothesis) for hypothesis in hypotheses]
     size = sum(one.n > 0 for one in measured)
-    of_arm = Counter(h.arm for h, one in zip(hypotheses, measured, strict=True) if one.n > 0)
+    of_arm = Counter(one.arm for one in measured if one.n > 0)
     complete = holm([one.p for one in measured])
     worst = holm([one.p_worst for one in measured])
     best = holm([one.p_best for one in measured])
@@ -180,7 +181,7 @@ def verdicts(
     for i, one in enumerate(measured):
         rejections = [bool(p[i] < alpha) for p in (complete, worst, best)]
         verdict, reason = _judge(one, rejections, bool(effective[i] < alpha), max_low_ess, alpha)
-        own = of_arm[hypotheses[i].arm]
+        own = of_arm[one.arm]
         smallest, shared = _detectable(one.n, one.max_rank, size, own, alpha, power)
         judged.append(
             Verdict(
@@ -240,6 +241,7 @@ def _detectable(
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
+    arm: str
     n: int
     n_failed: int
     max_rank: int
@@ -264,13 +266,16 @@ def _measure(hypothesis: Hypothesis) -> _Measured:
             "sample size for each rank, and n_failed >= 0."
         )
     if not ranks.size:
-        return _Measured(0, n_failed, max_rank, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN)
+        return _Measured(
+            hypothesis.arm, 0, n_failed, max_rank, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN, _NAN
+        )
     tested = uniformity_test(ranks, max_rank)
     p_worst = p_best = tested.p
     if n_failed:
         p_worst = min(_filled(ranks, max_rank, f) for f in _worst_fills(max_rank, n_failed))
         p_best = max(_filled(ranks, max_rank, f) for f in _best_fills(ranks, max_rank, n_failed))
     return _Measured(
+        arm=hypothesis.arm,
         n=ranks.size,
         n_failed=n_failed,
         max_rank=max_rank,

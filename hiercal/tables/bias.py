@@ -31,21 +31,22 @@ def bias(result: Result) -> pd.DataFrame:
     """
     import pandas as pd
 
-    records = result.columns("arm", "simulation", "quantity", "truth", "mean")
     rows = []
     for exact, arms in measured_arms(result).items():
         scale = result.arms.loc[exact, "scale"]
-        own = records[
-            ((records["quantity"] == scale) & records["arm"].isin([exact, *arms])).to_numpy()
-        ]
-        means = own.pivot(index="simulation", columns="arm", values="mean")
-        truth = own[own["arm"] == exact].set_index("simulation")["truth"].dropna()
+        own = {
+            arm: cell.set_index("simulation")
+            for arm, _, cell in result.cells(
+                "simulation", "truth", "mean", arms=[exact, *arms], quantities=[scale]
+            )
+        }
+        truth = own[exact]["truth"].dropna()
         if truth.empty:
             continue
         edges = np.quantile(truth, np.linspace(0, 1, SCALE_BINS + 1))
         ranges = [(edges[0], edges[-1]), *itertools.pairwise(edges)]
         for arm in arms:
-            difference = (means[arm] - means[exact]).reindex(truth.index)
+            difference = (own[arm]["mean"] - own[exact]["mean"]).reindex(truth.index)
             for low, high in ranges:
                 here = difference[(truth >= low) & (truth <= high)]
                 pairs = here.dropna()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiercal.sbc import coverage as intervals
-from hiercal.tables._cells import cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,20 +30,13 @@ def coverage(result: Result) -> pd.DataFrame:
     """
     import pandas as pd
 
-    records = result.columns(
-        "arm",
-        "quantity",
-        "status",
-        "rank",
-        "max_rank",
-        "truth",
-        "hdi_lower",
-        "hdi_upper",
-        "ess_bulk",
-    )
+    columns = ("status", "rank", "max_rank", "truth", "hdi_lower", "hdi_upper", "ess_bulk")
     nominal = result.manifest["run"]["level"]
     rows = []
-    for arm, quantity, cell in cells(records[(records["status"] == "ok").to_numpy()]):
+    for arm, quantity, every in result.cells(*columns):
+        cell = every[(every["status"] == "ok").to_numpy()]
+        if cell.empty:
+            continue
         n, max_rank = len(cell), int(cell["max_rank"].iloc[0])
         rank = cell["rank"].to_numpy(dtype=np.int64)
         orders = [max(1, round((1 - level) * (max_rank + 1) / 2)) for level in CENTRAL_LEVELS]

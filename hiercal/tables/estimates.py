@@ -57,11 +57,9 @@ def log_ratio_se(log_ratios: ArrayLike) -> tuple[float, float]:
 
 def records_of(result: Result, arm: str, quantity: str) -> pd.DataFrame:
     """Records of one quantity of one arm, indexed by simulation; a ValueError if there are none."""
-    records = result.records
-    own = records[((records["arm"] == arm) & (records["quantity"] == quantity)).to_numpy()]
-    if own.empty:
-        raise ValueError(f"{result.folder} has no records of {quantity} in arm {arm}")
-    return own.set_index("simulation")
+    for _, _, own in result.cells(arms=[arm], quantities=[quantity]):
+        return own.set_index("simulation")
+    raise ValueError(f"{result.folder} has no records of {quantity} in arm {arm}")
 
 
 def paired(result: Result, arm: str, other: str, quantity: str) -> pd.DataFrame:

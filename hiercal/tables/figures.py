@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,17 +26,10 @@ Makers = dict[str, Callable[[], "Figure"]]
 def figure_makers(result: Result) -> Makers:
     """What makes each of the run's figures, by name; of several stories, by name and story."""
     by_story = dict(list(result.arms.groupby("story", sort=False)))
-    records = result.columns(
-        "arm", "simulation", "quantity", "status", "truth", "rank", "max_rank", "mean", "sd"
-    )
     makers: Makers = {}
     for story, arms in by_story.items():
-        own = records[records["arm"].isin(arms["arm"]).to_numpy()]
-        own = own.assign(
-            arm=own["arm"].cat.rename_categories(arms["fitter"].to_dict()), story=story
-        )
         end = f"-{file_name(str(story))}" if len(by_story) > 1 else ""
-        of_story = _figures_of_records(own)
+        of_story = _figures_of_records(result, arms)
         if result.summarises_groups and arms["groups"].iloc[0]:
             of_story["group_ranks"] = partial(_group_ranks, result, arms)
         panels, titles = _funnel_panels(result, arms)
@@ -46,17 +39,24 @@ def figure_makers(result: Result) -> Makers:
     return makers
 
 
-def _figures_of_records(records: pd.DataFrame) -> Makers:
+def _figures_of_records(result: Result, arms: pd.DataFrame) -> Makers:
     from hiercal import plots
 
-    names = list(records["quantity"].unique())
+    fitters, story = arms["fitter"].to_dict(), arms["story"].iloc[0]
+    names = list(dict.fromkeys(name for arm in fitters for name in result.quantities[arm]))
     overlaid = names if len(names) <= OVERLAID else _representative(names)[:OVERLAID]
     scattered = _representative(names)[:SCATTERED]
+
+    def records(quantities: list[str], *columns: str) -> Iterator[pd.DataFrame]:
+        columns = ("simulation", "status", "max_rank", *columns)
+        for _, _, cell in result.cells(*columns, arms=fitters, quantities=quantities):
+            yield cell.assign(arm=cell["arm"].cat.rename_categories(fitters), story=story)
+
     return {
-        "ranks": lambda: plots.rank_histogram(records, scattered),
-        "ecdf": lambda: plots.ecdf_difference(records, overlaid),
-        "coverage": lambda: plots.coverage(records, overlaid),
-        "recovery": lambda: plots.recovery(records, scattered),
+        "ranks": lambda: plots.rank_histogram(records(scattered, "rank"), scattered),
+        "ecdf": lambda: plots.ecdf_difference(records(overlaid, "rank"), overlaid),
+        "coverage": lambda: plots.coverage(records(overlaid, "rank"), overlaid),
+        "recovery": lambda: plots.recovery(records(scattered, "truth", "mean", "sd"), scattered),
     }
 
 

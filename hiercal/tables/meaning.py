@@ -11,7 +11,6 @@ from hiercal.sbc._rank_laws import effective_numbers
 from hiercal.sbc.mixing import MAX_LOW_ESS
 from hiercal.sbc.pattern import pattern
 from hiercal.tables._causes import DENSITIES, Arm, Failure, anchor, named, why
-from hiercal.tables._cells import cells
 from hiercal.tables._sentences import sentence
 from hiercal.tables.mixing import mixing
 from hiercal.tables.verdicts import verdicts
@@ -84,12 +83,10 @@ def meaning(result: Result, judged: pd.DataFrame | None = None) -> pd.DataFrame:
 def _failures(result: Result, failing: pd.DataFrame) -> dict[str, dict[str, Failure]]:
     """By arm and quantity, what the ranks of a miscalibrated quantity show."""
     rows_of = {(row["arm"], row["quantity"]): row for row in failing.to_dict("records")}
-    columns = ("truth", "rank", "rank_effective", "max_rank", "ess_bulk", "ess_tail")
-    records = result.columns("arm", "quantity", "status", *columns)
-    arms, quantities = failing["arm"].unique(), failing["quantity"].unique()
-    wanted = records["arm"].isin(arms) & records["quantity"].isin(quantities)
+    columns = ("status", "truth", "rank", "rank_effective", "max_rank", "ess_bulk", "ess_tail")
+    arms, quantities = set(failing["arm"]), set(failing["quantity"])
     found: dict[str, dict[str, Failure]] = {}
-    for arm, quantity, rows in cells(records[wanted.to_numpy()]):
+    for arm, quantity, rows in result.cells(*columns, arms=arms, quantities=quantities):
         if (arm, quantity) not in rows_of:
             continue
         verdict = rows_of[arm, quantity]

@@ -32,12 +32,10 @@ def mixing(result: Result) -> pd.DataFrame:
     import pandas as pd
 
     fits = result.fits
-    quantities = result.columns("arm", "quantity").groupby("arm", observed=True)["quantity"]
-    numbers = quantities.nunique()
     rows = []
     for arm in result.arms.to_dict("records"):
         own = fits[((fits["arm"] == arm["arm"]) & fits["error"].isna()).to_numpy()]
-        n_quantities = int(numbers[arm["arm"]])
+        n_quantities = len(result.quantities[arm["arm"]])
         if result.summarises_groups:
             n_quantities += arm["n_groups"]
         names = ("r_hat_max", "ess_tail_min", "divergences", "e_bfmi", "max_tree_depth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,13 +32,8 @@ def pit_tree(result: Result) -> xr.DataTree:
     """
     import xarray as xr
 
-    records = result.columns("arm", "simulation", "quantity", "rank", "max_rank")
     groups = {
-        (str(story), f"{_sbc(arms)}_sbc"): _pit_values(
-            records[records["arm"].isin(arms["arm"]).to_numpy()],
-            result.manifest["seed"],
-            arms["key"].to_dict(),
-        )
+        (str(story), f"{_sbc(arms)}_sbc"): _pit_values(result, arms["key"].to_dict())
         for story, arms in result.arms.groupby("story", sort=False)
     }
     flat = {name: group for (_, name), group in groups.items()}
@@ -51,64 +47,74 @@ def _sbc(arms: pd.DataFrame) -> str:
     return str(arms["sbc"].iloc[0]) if "sbc" in arms else "prior"
 
 
-def _pit_values(records: pd.DataFrame, seed: int, keys: dict[str, str]) -> xr.Dataset:
+def _pit_values(result: Result, keys: dict[str, str]) -> xr.Dataset:
+    """PIT values of the arms of one story."""
     import xarray as xr
 
-    max_rank = int(records["max_rank"].iloc[0])
-    wide = records.pivot(index=["arm", "simulation"], columns="quantity", values="rank")
+    max_rank, seed = result.manifest["run"]["max_rank"], result.manifest["seed"]
     arms: dict[str, pd.DataFrame] = {}
     left_out: list[str] = []
     columns: list[str] = []
-    for arm in records["arm"].unique():
-        ranks = wide.loc[arm].dropna(axis="columns", how="all").dropna()
+    every = np.empty(0, np.int64)
+    for arm in keys:
+        simulations, ranks = _ranks(result, arm, max_rank)
+        every = np.union1d(every, simulations)
         if ranks.empty:
             left_out.append(arm)
             continue
         arms[arm] = ranks
         columns = columns or list(ranks.columns)
-    n_simulations = records["simulation"].nunique()
     if not arms:
-        return xr.Dataset(attrs={"arms_left_out": left_out, "n_left_out": n_simulations})
+        return xr.Dataset(attrs={"arms_left_out": left_out, "n_left_out": len(every)})
     columns = [c for c in columns if all(c in ranks for ranks in arms.values())]
-    simulations = sorted(set.intersection(*(set(ranks.index) for ranks in arms.values())))
-    pit = np.stack(
-        [
-            _pit(ranks.loc[simulations, columns], max_rank, seed, keys[arm])
-            for arm, ranks in arms.items()
-        ]
-    )
+    simulations = reduce(np.intersect1d, [ranks.index.to_numpy() for ranks in arms.values()])
     variables, coords = {}, {"arm": list(arms), "simulation": simulations}
-    for parameter, indices in _by_parameter(columns).items():
+    for parameter, names in _by_parameter(columns).items():
         name = file_name(parameter)
-        if len(indices) == 1 and "[" not in columns[indices[0]]:
-            variables[name] = (("arm", "simulation"), pit[..., indices[0]])
+        pit = np.empty((len(arms), len(simulations), len(names)))
+        for i, (arm, ranks) in enumerate(arms.items()):
+            for j, quantity in enumerate(names):
+                rng = stream(seed, "pit", keys[arm], quantity)
+                pit[i, :, j] = _pit(ranks.loc[simulations, quantity], max_rank, rng)
+        if names == [parameter]:
+            variables[name] = (("arm", "simulation"), pit[..., 0])
         else:
             dim = f"{name}_dim_0"
-            coords[dim] = [columns[i].partition("[")[2].rstrip("]") for i in indices]
-            variables[name] = (("arm", "simulation", dim), pit[..., indices])
+            coords[dim] = [each.partition("[")[2].rstrip("]") for each in names]
+            variables[name] = (("arm", "simulation", dim), pit)
     attrs = {
         "max_rank": max_rank,
-        "n_left_out": n_simulations - len(simulations),
+        "n_left_out": len(every) - len(simulations),
         "arms_left_out": left_out,
     }
     return xr.Dataset(variables, coords, attrs)
 
 
-def _pit(ranks: pd.DataFrame, max_rank: int, seed: int, key: str) -> np.ndarray:
-    """PIT values (simulation, quantity); each depends on its arm, simulation and quantity alone."""
-    whole = ranks.to_numpy(dtype=np.int64)
-    simulations = ranks.index.to_numpy(dtype=np.int64)
-    values = np.empty(whole.shape)
-    for j, quantity in enumerate(ranks.columns):
-        every = np.zeros(simulations.max(initial=0) + 1, np.int64)
-        every[simulations] = whole[:, j]
-        rng = stream(seed, "pit", key, quantity)
-        values[:, j] = randomised_pit(every, max_rank, rng)[simulations]
-    return values
+def _ranks(result: Result, arm: str, max_rank: int) -> tuple[np.ndarray, pd.DataFrame]:
+    """An arm's simulations, and the ranks of those with all quantities, in as few bytes as hold."""
+    import pandas as pd
+
+    ranks: dict[str, np.ndarray] = {}
+    simulations, complete = np.empty(0, np.int64), np.empty(0, bool)
+    for _, quantity, rows in result.cells("simulation", "rank", arms=[arm]):
+        simulations, done = rows["simulation"].to_numpy(), rows["rank"].notna().to_numpy()
+        if done.any():
+            complete = complete & done if ranks else done
+            ranks[quantity] = rows["rank"].to_numpy(np.min_scalar_type(max_rank), na_value=0)
+    fitted = pd.DataFrame(ranks, index=simulations) if ranks else pd.DataFrame()
+    return simulations, fitted[complete]
 
 
-def _by_parameter(columns: list[str]) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for i, column in enumerate(columns):
-        groups.setdefault(column.partition("[")[0], []).append(i)
+def _pit(ranks: pd.Series, max_rank: int, rng: np.random.Generator) -> np.ndarray:
+    """PIT values of one quantity, by simulation; each depends on its simulation alone."""
+    simulations = ranks.index.to_numpy()
+    every = np.zeros(simulations.max(initial=0) + 1, np.int64)
+    every[simulations] = ranks.to_numpy()
+    return randomised_pit(every, max_rank, rng)[simulations]
+
+
+def _by_parameter(columns: list[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        groups.setdefault(column.partition("[")[0], []).append(column)
     return groups

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiercal.sbc import verdict as rule
-from hiercal.tables._cells import cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,15 +43,14 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
     """
     import pandas as pd
 
-    records = result.columns(
-        "arm", "quantity", "status", "rank", "rank_effective", "max_rank", "ess_bulk"
-    )
-    keys, hypotheses = [], []
-    for arm, quantity, rows in cells(records):
-        done = rows[(rows["status"] == "ok").to_numpy()]
-        keys.append({"arm": arm, "quantity": quantity})
-        hypotheses.append(
-            rule.Hypothesis(
+    columns = ("status", "rank", "rank_effective", "max_rank", "ess_bulk")
+    keys = []
+
+    def hypotheses() -> Iterator[rule.Hypothesis]:
+        for arm, quantity, rows in result.cells(*columns):
+            done = rows[(rows["status"] == "ok").to_numpy()]
+            keys.append({"arm": arm, "quantity": quantity})
+            yield rule.Hypothesis(
                 ranks=done["rank"].to_numpy(dtype=np.int64),
                 effective_ranks=done["rank_effective"].to_numpy(dtype=np.int64),
                 n_failed=len(rows) - len(done),
@@ -59,8 +58,8 @@ def verdicts(result: Result, alpha: float = 0.05, power: float = 0.9) -> pd.Data
                 max_rank=int(rows["max_rank"].iloc[0]),
                 arm=arm,
             )
-        )
-    judged = rule.verdicts(hypotheses, alpha=alpha, power=power)
+
+    judged = rule.verdicts(hypotheses(), alpha=alpha, power=power)
     return pd.DataFrame(
         [key | dataclasses.asdict(verdict) for key, verdict in zip(keys, judged, strict=True)]
     )

@@ -151,6 +151,23 @@ def test_rows_may_come_in_any_order_and_index(draw, records):
         assert one.dataLim.bounds == pytest.approx(other.dataLim.bounds)
 
 
+@pytest.mark.parametrize("draw", FIGURES)
+def test_records_may_come_in_pieces(draw, records):
+    cells = [rows for _, rows in records.groupby(["arm", "quantity"], observed=True)]
+    one, other = draw(iter(cells), ["mu", "tau"]), draw(records, ["mu", "tau"])
+    assert [text.get_text() for text, _ in texts(one)] == [
+        text.get_text() for text, _ in texts(other)
+    ]
+    for left, right in zip(one.axes, other.axes, strict=True):
+        assert left.dataLim.bounds == right.dataLim.bounds
+    split = [cells[0][:5], cells[0][5:]]
+    with pytest.raises(ValueError, match="in several pieces"):
+        draw(split, [cells[0]["quantity"].iloc[0]])
+    mixed = [rows.assign(max_rank=99 + i) for i, rows in enumerate(cells[:2])]
+    with pytest.raises(ValueError, match=r"got \[99, 100\]"):
+        draw(mixed, [rows["quantity"].iloc[0] for rows in mixed])
+
+
 def test_drawing_leaves_no_trace_and_needs_no_pyplot(records, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     before = mpl.rcParams.copy()

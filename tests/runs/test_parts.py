@@ -13,6 +13,7 @@ import pytest
 
 from hiercal import Result, Where
 from hiercal.errors import RunError
+from hiercal.runs import journal as journals
 from hiercal.runs import parts
 from hiercal.runs.journal import Journal
 from hiercal.runs.parts import PARTS
@@ -192,7 +193,7 @@ def test_a_part_written_where_the_driver_cannot_see_it(mock_run, tmp_path, monke
         run(mock_run(), tmp_path / "run", where=HERE)
 
 
-def test_fits_are_read_in_order_whatever_part_they_are_in(mock_run, tmp_path):
+def test_fits_are_read_in_order_whatever_part_they_are_in(mock_run, tmp_path, monkeypatch):
     run(mock_run(), tmp_path / "a", where=HERE)
     rng = np.random.default_rng(1)
     (tmp_path / "b").mkdir()
@@ -203,12 +204,13 @@ def test_fits_are_read_in_order_whatever_part_they_are_in(mock_run, tmp_path):
         journal.claim("d" * 64, {}, ordered.arms())
         journal.parts.open()
         place = journal.parts.place("d" * 64, 0)
-        records = [one for some in ordered.fits(0, 60) for one in some]
+        (records,) = ordered.fits(0, 60)
         shuffled = [records[i] for i in rng.permutation(60)]
         for some in np.array_split(np.arange(60), 7)[1:]:
             journal.add(0, [], part=place.write([shuffled[i] for i in some], []))
         journal.add(0, shuffled[:9])  # the first of seven
-        pieces = list(journal.fits(0, 50, size=20))
+        monkeypatch.setattr(journals, "QUANTITIES_AT_ONCE", 20 * len(ordered.arms()[0][1]))
+        pieces = list(journal.fits(0, 50))
     assert [len(piece) for piece in pieces] == [20, 20, 10]
     assert [one.simulation for piece in pieces for one in piece] == list(range(50))
     read = [one.row() for piece in pieces for one in piece]

@@ -97,6 +97,23 @@ def test_pit_values_of_an_arm_do_not_depend_on_what_else_is_in_the_run(tmp_path,
 
 
 @pytest.mark.usefixtures("unrendered")
+def test_nothing_is_made_of_all_records_at_once(tmp_path, monkeypatch, mocks_file):
+    """Their memory would grow with the simulations; `cells` holds a few quantities."""
+
+    def broken(*_):
+        raise MemoryError("all records")
+
+    monkeypatch.setattr(Result, "columns", broken)
+    monkeypatch.setattr(Result, "records", property(broken))
+    arms = [fitter("exact"), fitter(f"{mocks_file}:Permuted", parts=("theta",))]
+    design = Run(stories=[story("eight_schools")], fitters=arms, simulations=30)
+    run(design, tmp_path, export=True)
+    assert not (tmp_path / "not_made.csv").exists()
+    assert len(pd.read_csv(tmp_path / "strata.csv")) == 8
+    assert len(pd.read_csv(tmp_path / "bias.csv")) == 4
+
+
+@pytest.mark.usefixtures("unrendered")
 def test_failed_fits_count_against_every_arm_of_the_store(mock_run, tmp_path):
     result = run(mock_run(simulations=80, raises=0.1), tmp_path, export=True)
     failed = int(result.fits["error"].notna().sum())
