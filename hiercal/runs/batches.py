@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hiercal.fitters import Fit
 from hiercal.runs.columns import FitRecord
-from hiercal.runs.fit import fit, prepared, sampler_seed
+from hiercal.runs.fit import fit_many, prepared, sampler_seed
 from hiercal.runs.record import drawn, record
 from hiercal.runs.run import Arm, Recording
 from hiercal.runs.thinned_draws import Kept, kept
@@ -30,7 +30,10 @@ BYTES_AT_ONCE = 64 * 2**20
 STAGES = ("compile", "simulate", "fit", "summary", "work")
 """What a process may be at; the last is whatever is no fit."""
 Begin = Callable[..., None]
-"""Is told each stage as it begins, and of which simulation: ``begin("fit", 3)``."""
+"""Is told each stage as it begins, of which simulation, and of how many fits made at once.
+
+``begin("fit", 3)`` is of simulation 3; ``begin("fit", 3, 10)`` of up to ten from it on.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Plan:
         Simulations of each arm.
     kinds : sequence
         What arms have to be equal in to share what a worker imports; by default, nothing.
+    at_once : sequence of int
+        Fits that each arm's fitter makes in one call, which a batch does not divide; by default 1.
     in_turn : bool
         A batch of each arm in turn, not one arm after another.
     """
@@ -70,10 +75,12 @@ class Plan:
         missing: list[list[int]],
         *,
         kinds: Sequence[object] = (),
+        at_once: Sequence[int] = (),
         in_turn: bool = False,
     ) -> None:
         self._missing = [deque(ids) for ids in missing]
         self._kinds = list(kinds) or list(range(len(missing)))
+        self._at_once = list(at_once) or [1] * len(missing)
         self._compiled: dict[str, set[int]] = {}
         self._seconds_per_fit: dict[int, float] = {}
         self._order = deque(range(len(missing)))
@@ -88,7 +95,8 @@ class Plan:
                 per_fit = self._seconds_per_fit.get(arm)
                 first = FIRST_BATCH if len(ids) > FEW else 1
                 size = first if per_fit is None else int(BATCH_SECONDS / per_fit)
-                size = min(max(size, 1), LARGEST_BATCH, len(ids))
+                calls = math.ceil(min(max(size, 1), LARGEST_BATCH) / self._at_once[arm])
+                size = min(calls * self._at_once[arm], len(ids))
                 return Batch(arm, tuple(ids.popleft() for _ in range(size)))
         return None
 
@@ -137,8 +145,14 @@ class Plan:
         self._missing[arm].clear()
 
 
-def unwatched(stage: str, simulation: int = -1) -> None:
+def unwatched(stage: str, simulation: int = -1, fits: int = 1) -> None:
     """Tell nobody."""
+
+
+def named_stage(stage: str, simulation: int, fits: int) -> str:
+    """What a process is at, in words."""
+    of = f" of simulation {simulation}" if simulation >= 0 else ""
+    return f"{stage}{of}" + (f" and up to {fits - 1} more at once" if fits > 1 else "")
 
 
 def fit_batch(
@@ -167,7 +181,8 @@ def _at_once(arm: Arm) -> int:
         math.prod(len(coords[dim]) for dim in arm.story.dims[name]) for name in arm.parameters
     )
     of_one_fit = 8 * a_draw * math.prod(arm.fitter.shape)
-    return max(1, min(AT_ONCE, BYTES_AT_ONCE // of_one_fit))
+    of_a_call = arm.fitter.at_once
+    return max(1, min(AT_ONCE, BYTES_AT_ONCE // of_one_fit) // of_a_call) * of_a_call
 
 
 def _fit_some(
@@ -180,18 +195,21 @@ def _fit_some(
         begin("simulate", i)
         return drawn(arm, recording, i)
 
-    def fitted(i: int, one: Simulation | Fit) -> Fit:
-        if isinstance(one, Fit):
-            return one
-        begin("fit", i)
-        return fit(story, fitter, one.data, sampler_seed(seed, story, fitter, i))
+    def fitted(some: Sequence[tuple[int, Simulation | Fit]]) -> list[Fit]:
+        begin("fit", some[0][0], fitter.at_once)
+        drawn = {i: one.data for i, one in some if isinstance(one, Simulation)}
+        seeds = [sampler_seed(seed, story, fitter, i) for i in drawn]
+        made = fit_many(story, fitter, list(drawn.values()), seeds) if drawn else []
+        fits = dict(zip(drawn, made, strict=True))
+        return [one if isinstance(one, Fit) else fits[i] for i, one in some]
 
     def recorded(i: int, one: Simulation | Fit, of: Fit) -> FitRecord:
         begin("summary", i)
         return record(arm, recording, i, one, of)
 
     each = [simulated(i) for i in simulations]
-    fits = [fitted(i, one) for i, one in zip(simulations, each, strict=True)]
+    calls = itertools.batched(zip(simulations, each, strict=True), fitter.at_once)
+    fits = [fit for some in calls for fit in fitted(some)]
     whole = list(zip(simulations, each, fits, strict=True))
     records = [recorded(*of) for of in whole]
     if not recording.keep_draws:

@@ -82,7 +82,8 @@ def fitted(
         missing = _missing(run, journal, where, reports)
         wanted = _wanted_draws(run, journal)
         if any(missing) or wanted:
-            plan = Plan(missing, kinds=[type(arm.fitter) for arm in run.arms])
+            kinds = [type(arm.fitter) for arm in run.arms]
+            plan = Plan(missing, kinds=kinds, at_once=_at_once(run))
             fit_missing(run, journal, folder, plan, where, reports, wanted_draws=wanted)
         made_of(folder, records=None)
         write_records(folder, journal, run.simulations)
@@ -130,7 +131,7 @@ def decided(
                     simulations.clear()
                     break
         if any(missing):
-            plan = Plan(missing, in_turn=True)
+            plan = Plan(missing, at_once=_at_once(run), in_turn=True)
             fit_missing(run, journal, folder, plan, where, reports, watch=watch)
 
 
@@ -214,6 +215,11 @@ def _missing(run: Run, journal: Journal, where: Where, reports: Progress) -> lis
             reports.note(f"{words.count(n, 'fit')} that ran into a shorter time limit: made again.")
         missing = [some | more for some, more in zip(missing, again, strict=True)]
     return [sorted(simulations) for simulations in missing]
+
+
+def _at_once(run: Run) -> list[int]:
+    """Fits that are made in one call, of each arm."""
+    return [arm.fitter.at_once for arm in run.arms]
 
 
 def _wanted_draws(run: Run, journal: Journal) -> list[tuple[int, str]]:

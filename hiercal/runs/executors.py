@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiercal.errors import PreparationError, RunError
-from hiercal.runs.batches import Outcome, Plan, fit_batch
+from hiercal.runs.batches import Outcome, Plan, fit_batch, named_stage
 from hiercal.runs.limits import TimeLimits, parsed_bytes
 from hiercal.runs.pools import Executor, Note, OnDask, Pool
 from hiercal.runs.progress import Waiting
@@ -165,8 +165,8 @@ class Here(Executor):
                 value = function()
             yield name, value
 
-    def _begin(self, stage: str, simulation: int = -1) -> None:
-        self._doing = f", {stage}" + (f" of simulation {simulation}" if simulation >= 0 else "")
+    def _begin(self, stage: str, simulation: int = -1, fits: int = 1) -> None:
+        self._doing = f", {named_stage(stage, simulation, fits)}"
 
     @contextmanager
     def _watched(self, what: str) -> Generator[None]:

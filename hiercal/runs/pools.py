@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from hiercal.errors import PreparationError, RunError, WorkerDied
-from hiercal.runs.batches import Batch, Outcome, Plan
+from hiercal.runs.batches import Batch, Outcome, Plan, named_stage
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.limits import TimeLimits, parsed_bytes, share_of_memory
 from hiercal.runs.progress import Waiting, duration
@@ -285,12 +285,13 @@ class Pool(Watching):
 
     def _at(self, worker: Worker) -> str:
         doing, label = worker.doing, worker.busy_with
-        so_far = duration(doing.seconds)
+        so_far = f"{named_stage(doing.stage, doing.simulation, doing.fits)} for "
+        so_far += duration(doing.seconds)
         if doing.simulation < 0:
-            return f"{label}, {doing.stage} for {so_far}"
-        most = self.limits.of(label)
+            return f"{label}, {so_far}"
+        most = self.limits.of(label, doing.fits)
         at_most = f"of at most {duration(most)}" if most < math.inf else "without a time limit"
-        return f"{label}, {doing.stage} of simulation {doing.simulation} for {so_far} {at_most}"
+        return f"{label}, {so_far} {at_most}"
 
 
 class OnDask(Watching):

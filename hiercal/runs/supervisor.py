@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -50,21 +50,25 @@ ENVIRONMENT = {
 }
 """Of workers, unless the user's environment says otherwise."""
 
-Limit = Callable[[], float]
-"""Seconds that a simulation, a fit or a summary may take, as things stand."""
+Limit = Callable[[int], float]
+"""Seconds that a simulation, so many fits at once, or a summary may take, as things stand."""
 
 
-def unlimited() -> float:
+def unlimited(fits: int) -> float:
     """The limit of what may take any time."""
     return math.inf
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What a worker is at: the stage, of which simulation (-1: of none), and for how long."""
+    """What a worker is at: the stage, of which simulation (-1: of none), and for how long.
+
+    Of `fits` made at once, it is the first simulation.
+    """
 
     stage: str
     simulation: int
+    fits: int
     began: float
 
     @property
@@ -88,7 +92,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._changing = threading.Lock()
         self._over = False
-        self._state: mmap.mmap | bytes = STATE.pack(time.monotonic(), 0, -1)
+        self._state: mmap.mmap | bytes = STATE.pack(time.monotonic(), 0, -1, 1)
         self.busy_with = ""
 
     def call(
@@ -101,7 +105,7 @@ class Worker:
         what : str
             What the call is for, such as an arm's label.
         limit : callable
-            Returns the seconds that a fit may take.
+            Returns the seconds that so many fits at once may take.
 
         Raises
         ------
@@ -125,8 +129,8 @@ class Worker:
     @property
     def doing(self) -> Doing:
         """What it is at, or was when it ended."""
-        began, stage, simulation = STATE.unpack_from(self._state)
-        return Doing(STAGES[int(stage)], int(simulation), began)
+        began, stage, simulation, fits = STATE.unpack_from(self._state)
+        return Doing(STAGES[int(stage)], int(simulation), int(fits), began)
 
     def end(self) -> None:
         """End the process and start no other."""
@@ -172,7 +176,7 @@ class Worker:
                 start_new_session=True,
             )
             shared = mmap.mmap(state.fileno(), STATE.size)
-            STATE.pack_into(shared, 0, time.monotonic(), 0, -1)
+            STATE.pack_into(shared, 0, time.monotonic(), 0, -1, 1)
             self._state = shared
         self._tasks = Connection(ours.detach())
         if self._core is not None:
@@ -193,11 +197,13 @@ class Worker:
             raise WorkerDied(self._how_it_ended()) from None
 
     def _check(self, limit: Limit) -> None:
-        doing, allowed = self.doing, limit()
+        doing = self.doing
+        allowed = limit(doing.fits)
         if doing.stage in LIMITED and doing.seconds > allowed:
             self._kill()
             if self.doing.began == doing.began:  # or it came to the next in the meantime
-                raise TimeLimit(f"not back after {allowed:.3g} s, the time limit of a fit")
+                what = "a fit" if doing.fits == 1 else f"{doing.fits} fits at once"
+                raise TimeLimit(f"not back after {allowed:.3g} s, the time limit of {what}")
             raise WorkerDied("its worker process was ended for the fit before")
         if self._memory < math.inf and (held := self._held()) > self._memory:
             self._kill()
@@ -273,6 +279,8 @@ def fit_watched(
 ) -> Watched:
     """Fit a batch up to the first simulation that does not come back.
 
+    Where several fits are made at once and do not come back, each of these is tried by itself.
+
     Parameters
     ----------
     label : str
@@ -280,37 +288,58 @@ def fit_watched(
     arm, recording : bytes
         As `hiercal.runs.worker.pickled` makes them.
     limit : callable
-        Returns the seconds that a fit may take.
+        Returns the seconds that so many fits at once may take.
 
     Raises
     ------
     PreparationError
         If the fitter cannot be compiled, or the process ends each time while it is.
     """
-    worker, tries = _worker(), Counter[int]()
+    worker, tries = _worker(), Counter[tuple[int, ...]]()
+    records: list[FitRecord] = []
+    kept: list[Kept] = []
     lost: list[Lost] = []
     rest: tuple[int, ...] = ()
-    while simulations:
+    seconds = 0.0
+    waiting = deque([simulations])
+    while waiting:
+        some = waiting.popleft()
         try:
-            fitted = worker.call(label, fit_batch, arm, recording, simulations, limit=limit)
-            return Watched(*fitted, tuple(lost), rest)
+            fitted = worker.call(label, fit_batch, arm, recording, some, limit=limit)
         except WorkerDied as error:
             doing, timed_out = worker.doing, isinstance(error, TimeLimit)
-            at = doing.simulation
+            before, at, after = _parted(some, doing)
             tries[at] += 1
             if not timed_out and tries[at] < TRIES:
+                waiting.appendleft(some)
                 continue
-            if at not in simulations:
+            if not at:
                 raise PreparationError(
                     f"{label}: {error} while it was compiled, {TRIES} times"
                 ) from None
-            often = "" if timed_out else f", {TRIES} times"
-            why = f"{type(error).__name__}: {error}{often}"
-            seconds = limit() if timed_out else math.nan
-            lost.append(Lost(at, doing.stage, why, seconds))
-            place = simulations.index(at)
-            simulations, rest = simulations[:place], simulations[place + 1 :] + rest
-    return Watched([], 0.0, (), tuple(lost), rest)
+            if len(at) > 1:
+                waiting.extend((one,) for one in at)
+            else:
+                often = "" if timed_out else f", {TRIES} times"
+                why = f"{type(error).__name__}: {error}{often}"
+                lost.append(Lost(*at, doing.stage, why, limit(1) if timed_out else math.nan))
+            if before:
+                waiting.appendleft(before)
+            rest = after + rest
+        else:
+            records += fitted[0]
+            seconds += fitted[1]
+            kept += fitted[2]
+    return Watched(records, seconds, kept, tuple(lost), rest)
+
+
+def _parted(simulations: tuple[int, ...], doing: Doing) -> tuple[tuple[int, ...], ...]:
+    """Simulations before those that a worker was at, these, and those after them."""
+    if doing.simulation not in simulations:
+        return (), (), simulations
+    first = simulations.index(doing.simulation)
+    last = first + doing.fits
+    return simulations[:first], simulations[first:last], simulations[last:]
 
 
 def call_watched(
