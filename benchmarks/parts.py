@@ -39,7 +39,7 @@ def taken_in(in_parts: bool, folder: Path) -> float:
             start = time.process_time()
             for batch in sent:
                 fitted: Fitted = pickle.loads(batch)
-                journal.add(0, fitted.records, arm.story_label, fitted.kept, fitted.part)
+                journal.add(0, fitted.records, arm.story_label, fitted.kept, fitted.parts)
             seconds.append(time.process_time() - start)
     return 1e6 * min(seconds) / (BATCHES * BATCH)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hiercal.fitters import Fit as Fit
     from hiercal.fitters import Fitter as Fitter
     from hiercal.fitters import Refit as Refit
+    from hiercal.fitters import RefitMany as RefitMany
     from hiercal.posterior_draws import around as around
     from hiercal.runs.executors import Where as Where
     from hiercal.runs.fit import fit as fit
@@ -39,6 +40,7 @@ _HOMES = {
     "Fitter": "hiercal.fitters",
     "Posterior": "hiercal.exact.posterior",
     "Refit": "hiercal.fitters",
+    "RefitMany": "hiercal.fitters",
     "Result": "hiercal.runs.result",
     "Run": "hiercal.runs.run",
     "Simulation": "hiercal.simulators",
@@ -69,6 +71,7 @@ __all__ = [
     "Fitter",
     "Posterior",
     "Refit",
+    "RefitMany",
     "Result",
     "Run",
     "Simulation",

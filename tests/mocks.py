@@ -10,8 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from hiercal import Fit, Fitter, Simulation, Story
+from hiercal.fitters._fitter import failed
 from hiercal.fitters.exact import Exact
 from hiercal.sbc.ranks import thin
+from hiercal.words import reason
 
 MAX_RANK = 99
 
@@ -293,3 +295,27 @@ class Lossy(Known):
 
     def _exits(self):
         os._exit(17)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several(Lossy):
+    """`Lossy` that makes several fits in one call, with the ranks of those made singly."""
+
+    several: int = 4
+
+    unseeded: ClassVar = ("several", "fault", "share", "once")
+
+    @property
+    def at_once(self):
+        return self.several
+
+    def prepare_many(self, story):
+        refit = self.prepare(story)
+
+        def fitted(data, seed):
+            try:
+                return refit(data, seed)
+            except ArithmeticError as error:
+                return failed(reason(error))
+
+        return lambda data, seeds: [fitted(*each) for each in zip(data, seeds, strict=True)]

@@ -14,7 +14,7 @@ import pkgutil
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,6 +68,8 @@ class Fit:
 
 Refit = Callable[[Mapping[str, np.ndarray], int], Fit]
 """What `Fitter.prepare` returns: ``refit(data, seed) -> Fit``."""
+RefitMany = Callable[[Sequence[Mapping[str, np.ndarray]], Sequence[int]], list[Fit]]
+"""What `Fitter.prepare_many` returns: ``refit(data sets, seeds) -> fits``, in their order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ class Fitter(ABC):
     extra : the extra of this package that installs what it requires; empty if none does.
     needs : the capability that it needs of a story, one of `hiercal.simulators._capabilities`; none
         if it can do with the data alone.
+    unseeded : options that say how fits are made and not of what: random numbers do not depend on
+        them.
     """
 
     assume: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
@@ -96,6 +100,7 @@ class Fitter(ABC):
     name: ClassVar[Any] = ClassName()
     extra: ClassVar[str] = ""
     needs: ClassVar[type | None] = None
+    unseeded: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         assumed = {
@@ -132,6 +137,11 @@ class Fitter(ABC):
     def shape(self) -> tuple[int, int]:
         """Chains and draws a chain."""
 
+    @property
+    def at_once(self) -> int:
+        """The data sets that it fits in one call of what `prepare_many` returns, at most."""
+        return 1
+
     def parameters(self, story: Story) -> tuple[str, ...]:
         """The parameters that its fits of `story` report; a ValueError if it cannot fit it."""
         return tuple(story.dims)
@@ -139,6 +149,15 @@ class Fitter(ABC):
     @abstractmethod
     def prepare(self, story: Story) -> Refit:
         """Compile whatever can be compiled once; return a callable that fits one data set."""
+
+    def prepare_many(self, story: Story) -> RefitMany:
+        """Like `prepare`, for up to `at_once` data sets a call.
+
+        What a fit gives depends on its own data and seed alone. One that fails is returned as a
+        failed one, and leaves the others as they are.
+        """
+        refit = self.prepare(story)
+        return lambda data, seeds: [refit(*each) for each in zip(data, seeds, strict=True)]
 
     def check(self, story: Story) -> None:
         """Raise an error that says what to do if this fitter cannot fit `story` here."""
@@ -309,7 +328,7 @@ def at_least(owner: str, field: str, value: Any, least: int) -> None:
 
 
 def check_size(fitter: Fitter, story: Story) -> None:
-    """Raise a ValueError unless a fit has a number of draws that a memory holds."""
+    """Raise a ValueError unless a memory holds the draws of the fits that are made at once."""
     try:
         chains, draws = fitter.shape
     except (TypeError, ValueError) as error:
@@ -318,14 +337,21 @@ def check_size(fitter: Fitter, story: Story) -> None:
         raise ValueError(f"{fitter.name}: shape is no pair (chains, draws): {error}") from None
     at_least(fitter.name, "the number of chains", chains, 1)
     at_least(fitter.name, "the number of draws", draws, 1)
+    at_least(fitter.name, "the number of fits at once", fitter.at_once, 1)
     numbers = sum(
         math.prod(len(story.coords[dim]) for dim in story.dims[name])
         for name in fitter.parameters(fitter.assumed(story))
     )
-    if (n_bytes := 8 * int(chains) * int(draws) * numbers) > MOST_BYTES:
+    fits = fitter.at_once
+    if (n_bytes := 8 * fits * int(chains) * int(draws) * numbers) > MOST_BYTES:
+        many, fewer = (
+            ("a fit", "fewer draws")
+            if fits == 1
+            else (f"{fits:,} fits at once", "a smaller batch or fewer draws")
+        )
         raise ValueError(
-            f"{fitter.name}: a fit of {story.name} would be {chains:,} x {draws:,} draws of "
-            f"{numbers:,} numbers, {gigabytes(n_bytes)} of memory; give fewer draws, of at most "
+            f"{fitter.name}: {many} of {story.name} would be {chains:,} x {draws:,} draws of "
+            f"{numbers:,} numbers, {gigabytes(n_bytes)} of memory; give {fewer}, of at most "
             f"{gigabytes(MOST_BYTES)}"
         )
 

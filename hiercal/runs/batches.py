@@ -12,7 +12,7 @@ import numpy as np
 
 from hiercal.fitters import Fit
 from hiercal.runs.columns import FitRecord
-from hiercal.runs.fit import fit, prepared, sampler_seed
+from hiercal.runs.fit import fit_many, prepared, sampler_seed
 from hiercal.runs.parts import Part, Place, fits_of, slowest
 from hiercal.runs.record import drawn, record
 from hiercal.runs.run import Arm, Recording
@@ -26,7 +26,10 @@ BYTES_AT_ONCE = 64 * 2**20
 STAGES = ("compile", "simulate", "fit", "summary", "work")
 """What a process may be at; the last is whatever is no fit."""
 Begin = Callable[..., None]
-"""Is told each stage as it begins, and of which simulation: ``begin("fit", 3)``."""
+"""Is told each stage as it begins, of which simulation, and of how many fits made at once.
+
+``begin("fit", 3)`` is of simulation 3; ``begin("fit", 3, 10)`` of up to ten from it on.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came of fits: their records and what is kept besides, or the part that has both.
+    """What came of fits: their records and what is kept besides, or parts that have both.
 
     Attributes
     ----------
@@ -47,24 +50,31 @@ class Fitted:
         That all of them took.
     """
 
-    records: list[FitRecord]
-    seconds: float
+    records: Sequence[FitRecord] = ()
+    seconds: float = 0.0
     kept: Sequence[Kept] = ()
-    part: Part | None = None
+    parts: tuple[Part, ...] = ()
+
+    def __add__(self, other: Fitted) -> Fitted:
+        return Fitted(
+            [*self.records, *other.records],
+            self.seconds + other.seconds,
+            [*self.kept, *other.kept],
+            self.parts + other.parts,
+        )
 
     def __len__(self) -> int:
-        return len(self.records) + (0 if self.part is None else len(self.part.fits))
+        return len(self.records) + sum(len(part.fits) for part in self.parts)
 
     @property
     def fits(self) -> np.ndarray:
         """Which they are, and whether each failed or diverged, of `hiercal.runs.parts.FITS`."""
-        own = fits_of(self.records)
-        return own if self.part is None else np.concatenate([own, self.part.fits])
+        return np.concatenate([fits_of(self.records), *(part.fits for part in self.parts)])
 
     @property
     def slowest(self) -> float:
         """Seconds of the slowest completed fit; minus infinity if there is none."""
-        return slowest(self.records) if self.part is None else self.part.slowest
+        return max(slowest(self.records), *(part.slowest for part in self.parts), -math.inf)
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,14 @@ class Outcome:
     error: str | None = None
 
 
-def unwatched(stage: str, simulation: int = -1) -> None:
+def unwatched(stage: str, simulation: int = -1, fits: int = 1) -> None:
     """Tell nobody."""
+
+
+def named_stage(stage: str, simulation: int, fits: int) -> str:
+    """What a process is at, in words."""
+    of = f" of simulation {simulation}" if simulation >= 0 else ""
+    return f"{stage}{of}" + (f" and up to {fits - 1} more at once" if fits > 1 else "")
 
 
 def fit_batch(
@@ -110,7 +126,7 @@ def fit_batch(
     if place is None:
         return Fitted(records, seconds, draws)
     begin("work")
-    return Fitted([], seconds, part=place.write(records, draws))
+    return Fitted(seconds=seconds, parts=(place.write(records, draws),))
 
 
 def _at_once(arm: Arm) -> int:
@@ -120,7 +136,8 @@ def _at_once(arm: Arm) -> int:
         math.prod(len(coords[dim]) for dim in arm.story.dims[name]) for name in arm.parameters
     )
     of_one_fit = 8 * a_draw * math.prod(arm.fitter.shape)
-    return max(1, min(AT_ONCE, BYTES_AT_ONCE // of_one_fit))
+    of_a_call = arm.fitter.at_once
+    return max(1, min(AT_ONCE, BYTES_AT_ONCE // of_one_fit) // of_a_call) * of_a_call
 
 
 def _fit_some(
@@ -133,18 +150,21 @@ def _fit_some(
         begin("simulate", i)
         return drawn(arm, recording, i)
 
-    def fitted(i: int, one: Simulation | Fit) -> Fit:
-        if isinstance(one, Fit):
-            return one
-        begin("fit", i)
-        return fit(story, fitter, one.data, sampler_seed(seed, story, fitter, i))
+    def fitted(some: Sequence[tuple[int, Simulation | Fit]]) -> list[Fit]:
+        begin("fit", some[0][0], fitter.at_once)
+        drawn = {i: one.data for i, one in some if isinstance(one, Simulation)}
+        seeds = [sampler_seed(seed, story, fitter, i) for i in drawn]
+        made = fit_many(story, fitter, list(drawn.values()), seeds) if drawn else []
+        fits = dict(zip(drawn, made, strict=True))
+        return [one if isinstance(one, Fit) else fits[i] for i, one in some]
 
     def recorded(i: int, one: Simulation | Fit, of: Fit) -> FitRecord:
         begin("summary", i)
         return record(arm, recording, i, one, of)
 
     each = [simulated(i) for i in simulations]
-    fits = [fitted(i, one) for i, one in zip(simulations, each, strict=True)]
+    calls = itertools.batched(zip(simulations, each, strict=True), fitter.at_once)
+    fits = [fit for some in calls for fit in fitted(some)]
     whole = list(zip(simulations, each, fits, strict=True))
     records = [recorded(*of) for of in whole]
     if not recording.keep_draws:

@@ -56,7 +56,11 @@ class FitRecord:
         )
     )
     seconds: float = field(
-        metadata=_column("REAL", "wall-clock time of the fit without its summary")
+        metadata=_column(
+            "REAL",
+            "wall-clock time of the fit without its summary; of fits made in one call, an equal "
+            "share of it",
+        )
     )
     divergences: int = field(
         default=0, metadata=_column("INTEGER NOT NULL", "divergent draws; 0 where not NUTS")

@@ -89,7 +89,8 @@ def fitted(
         missing = _missing(run, journal, where, reports)
         wanted = _wanted_draws(run, journal)
         if any(missing) or wanted:
-            plan = Plan(missing, kinds=[type(arm.fitter) for arm in run.arms])
+            kinds = [type(arm.fitter) for arm in run.arms]
+            plan = Plan(missing, kinds=kinds, calls=_calls(run))
             with _alongside(partial(meanwhile, journal.arms())):
                 fit_missing(run, journal, folder, plan, where, reports, wanted_draws=wanted)
         made_of(folder, records=None)
@@ -151,7 +152,7 @@ def decided(
                     simulations.clear()
                     break
         if any(missing):
-            plan = Plan(missing, in_turn=True)
+            plan = Plan(missing, calls=_calls(run), in_turn=True)
             fit_missing(run, journal, folder, plan, where, reports, watch=watch)
 
 
@@ -246,7 +247,12 @@ def _adopt(run: Run, journal: Journal) -> None:
     for i, arm in enumerate(run.arms):
         for part in journal.parts.strays(journal.parts.place(run.digest, i)):
             if journal.done(i).isdisjoint(part.fits["simulation"].tolist()):
-                journal.add(i, [], arm.story_label, part=part)
+                journal.add(i, [], arm.story_label, parts=[part])
+
+
+def _calls(run: Run) -> list[int]:
+    """Fits that are made in one call, of each arm."""
+    return [arm.fitter.at_once for arm in run.arms]
 
 
 def _wanted_draws(run: Run, journal: Journal) -> list[tuple[int, str]]:
@@ -292,7 +298,7 @@ def fit_missing(
                 if outcome.error is not None:
                     broken[i] = outcome.error
                     continue
-                journal.add(i, fitted.records, arms[i].story_label, fitted.kept, fitted.part)
+                journal.add(i, fitted.records, arms[i].story_label, fitted.kept, fitted.parts)
                 stop_if_asked()
                 tallies[i].add(fitted.fits)
                 progress.update(i, tallies[i])

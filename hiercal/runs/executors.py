@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiercal.errors import PreparationError, RunError
-from hiercal.runs.batches import Fitted, Outcome, fit_batch
+from hiercal.runs.batches import Fitted, Outcome, fit_batch, named_stage
 from hiercal.runs.dask_cluster import OnDask
 from hiercal.runs.limits import TimeLimits, parsed_bytes
 from hiercal.runs.parts import Place
@@ -165,7 +165,7 @@ class Here(Executor):
                 try:
                     outcome = Outcome(batch, fit_batch(*given, begin=self._begin))
                 except PreparationError as error:
-                    outcome = Outcome(batch, Fitted([], 0.0), str(error))
+                    outcome = Outcome(batch, Fitted(), str(error))
             yield outcome
 
     def call(self, function: Callable[..., Any], arm: Arm, *args: Any) -> Any:
@@ -180,8 +180,8 @@ class Here(Executor):
                 value = function()
             yield name, value
 
-    def _begin(self, stage: str, simulation: int = -1) -> None:
-        self._doing = f", {stage}" + (f" of simulation {simulation}" if simulation >= 0 else "")
+    def _begin(self, stage: str, simulation: int = -1, fits: int = 1) -> None:
+        self._doing = f", {named_stage(stage, simulation, fits)}"
 
     @contextmanager
     def _watched(self, what: str) -> Generator[None]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
 from hiercal.errors import PreparationError
 from hiercal.fitters import Fit, Fitter
-from hiercal.fitters._fitter import Refit, failed, whole
+from hiercal.fitters._fitter import RefitMany, failed, whole
 from hiercal.runs.run import arm_key, story_key
 from hiercal.runs.streams import digest, stream
 from hiercal.simulators import Simulation, Story
@@ -81,16 +81,29 @@ def fit(story: Story, fitter: Fitter, data: Mapping[str, np.ndarray], seed: int)
     PreparationError
         If the fitter cannot be compiled for the story.
     """
-    refit = prepared(story, fitter)
+    return fit_many(story, fitter, [data], [seed])[0]
+
+
+def fit_many(
+    story: Story, fitter: Fitter, data: Sequence[Mapping[str, np.ndarray]], seeds: Sequence[int]
+) -> list[Fit]:
+    """Fit data sets in one call, at most as many as the fitter does at once; as `fit` else."""
+    refit, assumed = prepared(story, fitter), fitter.assumed(story)
     start = time.perf_counter()
     try:
-        fitted = whole(fitter, fitter.assumed(story), refit(read_only(data), seed))
+        made = refit([read_only(each) for each in data], seeds)
+        fits = [whole(fitter, assumed, each) for each, _ in zip(made, data, strict=True)]
     except KeyboardInterrupt:
         raise
+    except PreparationError as error:
+        raise PreparationError(f"{story.name}/{fitter.label}: {error}") from error
     except BaseException as error:
         # whatever a sampler raises, or a sys.exit, is kept in the journal under the fit
-        return failed(f"fit: {why(error)}", time.perf_counter() - start)
-    return fitted if fitted.error is None else failed(f"fit: {fitted.error}", fitted.seconds)
+        seconds = (time.perf_counter() - start) / len(data)
+        fits = [failed(why(error), seconds) for _ in data]
+    return [
+        each if each.error is None else failed(f"fit: {each.error}", each.seconds) for each in fits
+    ]
 
 
 def sampler_seed(seed: int, story: Story, fitter: Fitter, data: int | str) -> int:
@@ -117,7 +130,7 @@ def read_only(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 _preparing = threading.Lock()
 
 
-def prepared(story: Story, fitter: Fitter) -> Refit:
+def prepared(story: Story, fitter: Fitter) -> RefitMany:
     """The fitter compiled for a story, once in a process."""
     with _preparing:  # on a worker with several threads, compile once
         try:
@@ -127,5 +140,5 @@ def prepared(story: Story, fitter: Fitter) -> Refit:
 
 
 @cache
-def _prepared(story: Story, fitter: Fitter) -> Refit:
-    return fitter.prepare(story)
+def _prepared(story: Story, fitter: Fitter) -> RefitMany:
+    return fitter.prepare_many(story)

@@ -267,22 +267,22 @@ class Journal:
         records: Sequence[FitRecord],
         story: str = "",
         kept: Sequence[Kept] = (),
-        part: Part | None = None,
+        parts: Sequence[Part] = (),
     ) -> None:
         """Keep a batch, all of it or nothing; fits that are there already stay as they are.
 
-        Only one that ran into a time limit is replaced. A RunError if the part is not there.
+        Only one that ran into a time limit is replaced. A RunError if a part is not there.
         """
         rows: dict[str, list[tuple[Any, ...]]] = {
             "simulated": [(story, one.simulation, one.truth, one.data) for one in kept],
             "thinned": [(arm, one.simulation, one.draws) for one in kept if one.draws is not None],
             "fits": [(arm, *record.row()) for record in records],
-            "parts": [(arm, part.name, story, part.fits.tobytes())] if part else [],
+            "parts": [(arm, part.name, story, part.fits.tobytes()) for part in parts],
         }
-        if part:
-            self.parts.await_(part)
         new = [record.simulation for record in records]
-        new += part.fits["simulation"].tolist() if part else []
+        for part in parts:
+            self.parts.await_(part)
+            new += part.fits["simulation"].tolist()
         with self._transaction():
             self._db.executemany(
                 f"DELETE FROM fits WHERE arm = ? AND simulation = ? AND {_TIMED_OUT}",

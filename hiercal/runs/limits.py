@@ -32,12 +32,12 @@ class TimeLimits:
         """Take account of the slowest of some completed fits of an arm, by its label."""
         self._slowest[arm] = max(self._slowest.get(arm, -math.inf), seconds)
 
-    def of(self, arm: str) -> float:
-        """The limit of an arm's fits now; it only grows while fits come back."""
+    def of(self, arm: str, fits: int = 1) -> float:
+        """The limit of so many fits of an arm made at once; it only grows while fits come back."""
         if self._given is not None:
-            return self._given or math.inf
+            return self._given * fits or math.inf
         slowest = self._slowest.get(arm, -math.inf)
-        return FIRST if slowest < 0 else max(LEAST, TIMES * slowest)
+        return FIRST if slowest < 0 else max(LEAST, TIMES * slowest * fits)
 
 
 def share_of_memory(n_workers: int) -> float:

@@ -31,6 +31,8 @@ class Plan:
         Simulations of each arm.
     kinds : sequence
         What arms have to be equal in to share what a worker imports; by default, nothing.
+    calls : sequence of int
+        Fits that each arm's fitter makes in one call, which a batch does not divide; by default 1.
     in_turn : bool
         A batch of each arm in turn, not one arm after another.
 
@@ -45,10 +47,12 @@ class Plan:
         missing: list[list[int]],
         *,
         kinds: Sequence[object] = (),
+        calls: Sequence[int] = (),
         in_turn: bool = False,
     ) -> None:
         self._missing = [deque(ids) for ids in missing]
         self._kinds = list(kinds) or list(range(len(missing)))
+        self._calls = list(calls) or [1] * len(missing)
         self._compiled: dict[str, set[int]] = {}
         self._seconds_per_fit: dict[int, float] = {}
         self._order = deque(range(len(missing)))
@@ -61,7 +65,8 @@ class Plan:
             if ids := self._missing[arm]:
                 if worker is not None:
                     self._compiled.setdefault(worker, set()).add(arm)
-                size = min(self._size(arm), len(ids))
+                calls = math.ceil(self._size(arm) / self._calls[arm])
+                size = min(calls * self._calls[arm], len(ids))
                 return Batch(arm, tuple(ids.popleft() for _ in range(size)))
         return None
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Self
 
 from hiercal.errors import PreparationError, RunError, WorkerDied
-from hiercal.runs.batches import Batch, Fitted, Outcome
+from hiercal.runs.batches import Batch, Fitted, Outcome, named_stage
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.limits import TimeLimits, parsed_bytes, share_of_memory
 from hiercal.runs.parts import Place
@@ -114,7 +114,7 @@ class Watching(Executor):
                         plan.put_back(arm, batch.simulations)
                         continue
                     except PreparationError as error:
-                        yield Outcome(batch, Fitted([], 0.0), str(error))
+                        yield Outcome(batch, Fitted(), str(error))
                         continue
                     except WorkerDied as error:
                         # a Dask worker's death is blamed on all that waited there: each is tried
@@ -123,7 +123,7 @@ class Watching(Executor):
                             suspects += [Batch(arm, (i,)) for i in batch.simulations]
                             continue
                         died = Lost(batch.simulations[0], "fit", f"WorkerDied: {error}", math.nan)
-                        watched = Watched(Fitted([], 0.0), (died,))
+                        watched = Watched(Fitted(), (died,))
                     fitted, lost = watched.fitted, watched.lost
                     self.limits.observe(label, fitted.slowest)
                     plan.put_back(arm, watched.rest)
@@ -133,7 +133,7 @@ class Watching(Executor):
                     before = in_a_row[arm]
                     in_a_row[arm] = (0 if fitted else before) + len(failures)
                     if before < LOST_IN_A_ROW <= in_a_row[arm]:
-                        yield Outcome(batch, Fitted([], 0.0), _given_up(label, lost[-1]))
+                        yield Outcome(batch, Fitted(), _given_up(label, lost[-1]))
         finally:
             self._cancel(list(running))
 
@@ -309,9 +309,10 @@ class Pool(Watching):
 
     def _at(self, worker: Worker) -> str:
         doing, label = worker.doing, worker.busy_with
-        so_far = duration(doing.seconds)
+        so_far = f"{named_stage(doing.stage, doing.simulation, doing.fits)} for "
+        so_far += duration(doing.seconds)
         if doing.simulation < 0:
-            return f"{label}, {doing.stage} for {so_far}"
-        most = self.limits.of(label)
+            return f"{label}, {so_far}"
+        most = self.limits.of(label, doing.fits)
         at_most = f"of at most {duration(most)}" if most < math.inf else "without a time limit"
-        return f"{label}, {doing.stage} of simulation {doing.simulation} for {so_far} {at_most}"
+        return f"{label}, {so_far} {at_most}"

@@ -312,7 +312,9 @@ def story_key(story: Story) -> str:
 
 def arm_key(story: Story, fitter: Fitter) -> str:
     """What a fit's random numbers depend on: the story's and the fitter's name and options."""
-    return f"{story_key(story)}/{fitter.name}{_canonical(changed_fields(fitter))}"
+    options = changed_fields(fitter)
+    seeded = {name: value for name, value in options.items() if name not in fitter.unseeded}
+    return f"{story_key(story)}/{fitter.name}{_canonical(seeded)}"
 
 
 def _described(item: Story | Fitter) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -49,21 +49,25 @@ ENVIRONMENT = {
 }
 """Of workers, unless the user's environment says otherwise."""
 
-Limit = Callable[[], float]
-"""Seconds that a simulation, a fit or a summary may take, as things stand."""
+Limit = Callable[[int], float]
+"""Seconds that a simulation, so many fits at once, or a summary may take, as things stand."""
 
 
-def unlimited() -> float:
+def unlimited(fits: int) -> float:
     """The limit of what may take any time."""
     return math.inf
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What a worker is at: the stage, of which simulation (-1: of none), and for how long."""
+    """What a worker is at: the stage, of which simulation (-1: of none), and for how long.
+
+    Of `fits` made at once, it is the first simulation.
+    """
 
     stage: str
     simulation: int
+    fits: int
     began: float
 
     @property
@@ -103,7 +107,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._changing = threading.Lock()
         self._over = False
-        self._state: mmap.mmap | bytes = STATE.pack(time.monotonic(), 0, -1)
+        self._state: mmap.mmap | bytes = STATE.pack(time.monotonic(), 0, -1, 1)
         self.busy_with = ""
 
     def call(
@@ -116,7 +120,7 @@ class Worker:
         what : str
             What the call is for, such as an arm's label.
         limit : callable
-            Returns the seconds that a fit may take.
+            Returns the seconds that so many fits at once may take.
 
         Raises
         ------
@@ -142,8 +146,8 @@ class Worker:
     @property
     def doing(self) -> Doing:
         """What it is at, or was when it ended."""
-        began, stage, simulation = STATE.unpack_from(self._state)
-        return Doing(STAGES[int(stage)], int(simulation), began)
+        began, stage, simulation, fits = STATE.unpack_from(self._state)
+        return Doing(STAGES[int(stage)], int(simulation), int(fits), began)
 
     def end(self) -> None:
         """End the process and start no other."""
@@ -189,7 +193,7 @@ class Worker:
                 start_new_session=True,
             )
             shared = mmap.mmap(state.fileno(), STATE.size)
-            STATE.pack_into(shared, 0, time.monotonic(), 0, -1)
+            STATE.pack_into(shared, 0, time.monotonic(), 0, -1, 1)
             self._state = shared
         self._tasks = Connection(ours.detach())
         if self._core is not None:
@@ -213,11 +217,13 @@ class Worker:
         if not self._wanted():
             self._kill()
             raise SentBack("nobody waits for it any more")
-        doing, allowed = self.doing, limit()
+        doing = self.doing
+        allowed = limit(doing.fits)
         if doing.stage in LIMITED and doing.seconds > allowed:
             self._kill()
             if self.doing.began == doing.began:  # or it came to the next in the meantime
-                raise TimeLimit(f"not back after {allowed:.3g} s, the time limit of a fit")
+                what = "a fit" if doing.fits == 1 else f"{doing.fits} fits at once"
+                raise TimeLimit(f"not back after {allowed:.3g} s, the time limit of {what}")
             raise WorkerDied("its worker process was ended for the fit before")
         if self._memory < math.inf and (held := self._held()) > self._memory:
             self._kill()
@@ -294,6 +300,8 @@ def fit_watched(
 ) -> Watched:
     """Fit a batch up to the first simulation that does not come back.
 
+    Where several fits are made at once and do not come back, each of these is tried by itself.
+
     Parameters
     ----------
     label : str
@@ -303,37 +311,53 @@ def fit_watched(
     place : Place, optional
         Where it is written as a part.
     limit : callable
-        Returns the seconds that a fit may take.
+        Returns the seconds that so many fits at once may take.
 
     Raises
     ------
     PreparationError
         If the fitter cannot be compiled, or the process ends each time while it is.
     """
-    worker, tries = _of_thread.worker, Counter[int]()
+    worker, tries = _of_thread.worker, Counter[tuple[int, ...]]()
+    fitted = Fitted()
     lost: list[Lost] = []
     rest: tuple[int, ...] = ()
-    while simulations:
+    waiting = deque([simulations])
+    while waiting:
+        some = waiting.popleft()
         try:
-            sent = arm, recording, simulations, place
-            return Watched(worker.call(label, fit_batch, *sent, limit=limit), tuple(lost), rest)
+            sent = arm, recording, some, place
+            fitted += worker.call(label, fit_batch, *sent, limit=limit)
         except WorkerDied as error:
             doing, timed_out = worker.doing, isinstance(error, TimeLimit)
-            at = doing.simulation
+            before, at, after = _parted(some, doing)
             tries[at] += 1
             if not timed_out and tries[at] < TRIES:
+                waiting.appendleft(some)
                 continue
-            if at not in simulations:
+            if not at:
                 raise PreparationError(
                     f"{label}: {error} while it was compiled, {TRIES} times"
                 ) from None
-            often = "" if timed_out else f", {TRIES} times"
-            why = f"{type(error).__name__}: {error}{often}"
-            seconds = limit() if timed_out else math.nan
-            lost.append(Lost(at, doing.stage, why, seconds))
-            before = simulations.index(at)
-            simulations, rest = simulations[:before], simulations[before + 1 :] + rest
-    return Watched(Fitted([], 0.0), tuple(lost), rest)
+            if len(at) > 1:
+                waiting.extend((one,) for one in at)
+            else:
+                often = "" if timed_out else f", {TRIES} times"
+                why = f"{type(error).__name__}: {error}{often}"
+                lost.append(Lost(*at, doing.stage, why, limit(1) if timed_out else math.nan))
+            if before:
+                waiting.appendleft(before)
+            rest = after + rest
+    return Watched(fitted, tuple(lost), rest)
+
+
+def _parted(simulations: tuple[int, ...], doing: Doing) -> tuple[tuple[int, ...], ...]:
+    """Simulations before those that a worker was at, these, and those after them."""
+    if doing.simulation not in simulations:
+        return (), (), simulations
+    first = simulations.index(doing.simulation)
+    last = first + doing.fits
+    return simulations[:first], simulations[first:last], simulations[last:]
 
 
 def call_watched(

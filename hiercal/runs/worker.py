@@ -23,8 +23,9 @@ from hiercal.runs.fit import prepared
 from hiercal.runs.run import Arm, Recording
 from hiercal.runs.user_files import Bundle, bundles_of, install
 
-STATE = struct.Struct("ddd")
-"""When a stage began, by the monotonic clock; which of `STAGES`; of which simulation, or -1."""
+STATE = struct.Struct("dddd")
+"""When a stage began, by the monotonic clock; which of `STAGES`; of which simulation, or -1; of how
+many fits made at once."""
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
 
@@ -85,8 +86,8 @@ def serve(connection: int, state: int, parent: int) -> None:
         os.set_inheritable(descriptor, False)
     tasks, shared = Connection(connection), mmap.mmap(state, STATE.size)
 
-    def begin(stage: str, simulation: int = -1) -> None:
-        STATE.pack_into(shared, 0, time.monotonic(), STAGES.index(stage), simulation)
+    def begin(stage: str, simulation: int = -1, fits: int = 1) -> None:
+        STATE.pack_into(shared, 0, time.monotonic(), STAGES.index(stage), simulation, fits)
 
     tasks.send_bytes(b"")
     with contextlib.suppress(EOFError, ConnectionError):

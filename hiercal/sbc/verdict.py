@@ -13,7 +13,7 @@ Whether the chains mix is another question, see `hiercal.sbc.mixing`.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 

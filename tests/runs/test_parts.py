@@ -207,7 +207,7 @@ def test_fits_are_read_in_order_whatever_part_they_are_in(mock_run, tmp_path, mo
         (records,) = ordered.fits(0, 60)
         shuffled = [records[i] for i in rng.permutation(60)]
         for some in np.array_split(np.arange(60), 7)[1:]:
-            journal.add(0, [], part=place.write([shuffled[i] for i in some], []))
+            journal.add(0, [], parts=[place.write([shuffled[i] for i in some], [])])
         journal.add(0, shuffled[:9])  # the first of seven
         monkeypatch.setattr(journals, "QUANTITIES_AT_ONCE", 20 * len(ordered.arms()[0][1]))
         pieces = list(journal.fits(0, 50))
