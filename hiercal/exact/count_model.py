@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import logsumexp
 
 from hiercal.exact.even_densities import EvenDensities, along_rows, interpolated
 from hiercal.exact.grid import (
@@ -20,44 +20,22 @@ from hiercal.exact.grid import (
     real,
     rounds,
 )
+from hiercal.exact.likelihoods import Likelihood
 from hiercal.exact.mixed_model import Scale
 
 NODES = 40
 """Nodes of the integral over a group's effect."""
 EFFECT_NODES = 64
 """Nodes of an effect given the scale, and of its standardised distance from the centre."""
-REACH, DROP, LARGEST = 8.0, 60.0, 600.0
+REACH, DROP = 8.0, 60.0
 AT_ONCE = 4_000_000
 """Values of the likelihood held in memory together."""
 SPACING = 0.16
 """Of the coordinate of the scale, about its logarithm: errors of a few times 1e-6."""
 STANDARDISED = "standardised centre"
 NEWTON_STEPS, LARGEST_STEP = 8, 1.0
-
-
-@dataclass(frozen=True)
-class Likelihood:
-    """Log likelihood of each group's effect, log-concave, and its derivatives.
-
-    All take effects and the groups that these are of: a slice, for effects (..., n), or an index
-    for each effect.
-
-    Attributes
-    ----------
-    log, score, information : callable
-        The log likelihood, its first derivative, and minus its second.
-    estimates : ndarray, shape (n_groups,)
-        About where each likelihood has its peak; finite.
-    """
-
-    log: Callable[[np.ndarray, slice | np.ndarray], np.ndarray]
-    score: Callable[[np.ndarray, slice | np.ndarray], np.ndarray]
-    information: Callable[[np.ndarray, slice | np.ndarray], np.ndarray]
-    estimates: np.ndarray
-
-    @property
-    def n_groups(self) -> int:
-        return len(self.estimates)
+MODE_STEPS = 200
+"""Far more than are needed but where a density is looked at that is negligible."""
 
 
 @dataclass(frozen=True)
@@ -191,24 +169,33 @@ class CountModel(GridPosterior):
         """Log density (n, n_groups) of z = (theta - centre) / scale, up to a constant."""
         return self._likelihood.log(centre[:, None] + scale[:, None] * z, groups) - z * z / 2
 
+    def _mode(self, centre: np.ndarray, scale: np.ndarray, groups: slice) -> np.ndarray:
+        """z (n, n_groups) of the largest density, to 1e-6: z = s score(c + s z).
+
+        Newton's method from the peak of the likelihood, kept between bounds, as the difference of
+        the two sides falls in z.
+        """
+        c, s = centre[:, None], scale[:, None]
+        most = s * self._likelihood.score(c, groups)
+        low, high = np.minimum(most, 0.0), np.maximum(most, 0.0)
+        z = np.clip((self._likelihood.estimates[groups] - c) / s, low, high)
+        for _ in range(MODE_STEPS):
+            effect = c + s * z
+            ahead = s * self._likelihood.score(effect, groups) - z
+            low, high = np.where(ahead > 0, z, low), np.where(ahead > 0, high, z)
+            to = z + ahead / (1 + s * s * self._likelihood.information(effect, groups))
+            to = np.where((to < low) | (to > high), (low + high) / 2, to)
+            settled = abs(to - z) <= 1e-6 * np.maximum(abs(z), 1)
+            z = to
+            if settled.all():
+                break
+        return z
+
     def _nodes(
         self, centre: np.ndarray, scale: np.ndarray, groups: slice
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """First node and spacing (n, n_groups) of z, and log density (n, n_groups, NODES)."""
-        from scipy.optimize import elementwise
-
-        c, s = centre[:, None], scale[:, None]
-        most = s * self._likelihood.score(c, groups)  # z solves z = s score(c + s z)
-        mode = elementwise.find_root(
-            lambda z, c, s, group: s * self._likelihood.score(c + s * z, group) - z,
-            (np.minimum(most, 0.0), np.maximum(most, 0.0)),
-            args=(
-                np.broadcast_to(c, most.shape),
-                np.broadcast_to(s, most.shape),
-                np.broadcast_to(np.arange(self._likelihood.n_groups)[groups], most.shape),
-            ),
-            tolerances={"xatol": 1e-6, "xrtol": 1e-6},
-        ).x
+        mode = self._mode(centre, scale, groups)
         peak = self._log_conditional(mode, centre, scale, groups)
         ends = []
         for side in (-1.0, 1.0):
@@ -375,27 +362,3 @@ def exponential(name: str) -> Link:
             return np.log(np.maximum(x, 0))
 
     return Link(name, np.exp, log)
-
-
-def poisson(counts: np.ndarray, exposure: np.ndarray) -> Likelihood:
-    """Counts with rates exp(theta) times the exposure; constants are left out."""
-
-    def expected(theta: np.ndarray, groups: slice | np.ndarray) -> np.ndarray:
-        return exposure[groups] * np.exp(np.minimum(theta, LARGEST))
-
-    return Likelihood(
-        lambda theta, groups: counts[groups] * theta - expected(theta, groups),
-        lambda theta, groups: counts[groups] - expected(theta, groups),
-        expected,
-        np.log((counts + 0.5) / exposure),
-    )
-
-
-def binomial(successes: np.ndarray, trials: np.ndarray) -> Likelihood:
-    """Successes with log odds theta; constants are left out."""
-    return Likelihood(
-        lambda theta, groups: successes[groups] * theta - trials[groups] * np.logaddexp(0, theta),
-        lambda theta, groups: successes[groups] - trials[groups] * expit(theta),
-        lambda theta, groups: trials[groups] * expit(theta) * expit(-theta),
-        np.log((successes + 0.5) / (trials - successes + 0.5)),
-    )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import expit, gammaln, logit
 
-from hiercal.exact.count_model import CountModel, binomial, identity
+from hiercal.exact.count_model import CountModel, identity
 from hiercal.exact.independent import Independent, LogitBeta
+from hiercal.exact.likelihoods import binomial
 from hiercal.exact.mixed_model import Scale
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import NormalGroups, Tractable, by_name

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import gammaln
 
-from hiercal.exact.count_model import CountModel, exponential, poisson
+from hiercal.exact.count_model import CountModel, exponential
 from hiercal.exact.independent import Independent
+from hiercal.exact.likelihoods import poisson
 from hiercal.exact.mixed_model import Scale
 from hiercal.exact.posterior import Posterior
 from hiercal.simulators._catalogue_story import LOG, NormalGroups, Tractable, by_name

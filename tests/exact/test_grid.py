@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from hiercal import story
-from hiercal.exact.count_model import CountModel, exponential, poisson
+from hiercal.exact.count_model import CountModel, exponential
 from hiercal.exact.grid import Grid, positive_axis, real, unit
+from hiercal.exact.likelihoods import poisson
 
 CASES = {
     "normal far from where the search begins": (
