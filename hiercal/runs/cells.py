@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 KEY = ["arm", "quantity"]
-ROWS_AT_ONCE = 2**18
+ROWS_AT_ONCE = 2**16
 """Rows in memory at once, unless one quantity has more."""
 PASSES = 16
 """Times that the rows of an arm are read at most, whatever memory that takes."""
@@ -117,4 +117,7 @@ def _read(
         table = file.read_row_group(piece, names, use_threads=False)
         wanted = (pc.field("arm") == arm) & pc.field("quantity").isin(quantities)
         kept.append(table.filter(wanted))
-    return pa.concat_tables(kept).to_pandas()
+    frame = pa.concat_tables(kept).to_pandas()
+    del kept, table
+    pa.default_memory_pool().release_unused()  # or Arrow keeps it for a next time
+    return frame

@@ -52,8 +52,8 @@ TABLES = {
 KEYED = ("fits", "draws", "simulated", "thinned", "parts")
 MANY = 2**62
 """More simulations than there are."""
-QUANTITIES_AT_ONCE = 2**15
-"""Quantities whose numbers are in memory at once, of as many fits as have them."""
+ROWS_AT_ONCE, ROWS_OF_A_FIT = 2**15, 16
+"""Rows of records in memory at once; what a fit takes besides those of its quantities."""
 _TIMED_OUT = f"error LIKE '%: {TimeLimit.__name__}: %'"
 """Which fits ran into a time limit; the stage is before it, and `seconds` is the limit."""
 
@@ -372,7 +372,7 @@ class Journal:
 
     def fits(self, arm: int, simulations: int) -> Iterator[list[FitRecord]]:
         """An arm's first simulations in order, in pieces that fit in memory."""
-        size = max(1, QUANTITIES_AT_ONCE // max(1, len(self.arms()[arm][1])))
+        size = max(1, ROWS_AT_ONCE // (len(self.arms()[arm][1]) + ROWS_OF_A_FIT))
         columns = ", ".join(f'"{name}"' for name in NAMES)
         cursor = self._db.execute(
             f"SELECT {columns} FROM fits WHERE arm = ? AND simulation < ? ORDER BY simulation",

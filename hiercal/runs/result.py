@@ -103,6 +103,10 @@ class Result:
         """Some columns of the records, or all: what is not asked for takes no memory."""
         return self._read(RECORDS, list(names) or None)
 
+    def fit_columns(self, *names: str) -> pd.DataFrame:
+        """Some columns of the fits."""
+        return self._read(FITS, list(names))
+
     @cached_property
     def quantities(self) -> dict[str, list[str]]:
         """Quantities of the records of each arm, as they come in the file."""

@@ -114,7 +114,7 @@ def _arms(
 ) -> list[Arm]:
     """What else is known of the arms with a miscalibrated quantity."""
     mixed = mixing(result).set_index("arm")
-    arms, fits = result.arms, result.fits
+    arms, fits = result.arms, result.fit_columns("arm", "scale_at_divergences")
     known = []
     for name, own in failures.items():
         arm, mix = arms.loc[name].to_dict(), mixed.loc[name].to_dict()

@@ -31,14 +31,14 @@ def mixing(result: Result) -> pd.DataFrame:
     """
     import pandas as pd
 
-    fits = result.fits
+    names = ("r_hat_max", "ess_tail_min", "divergences", "e_bfmi", "max_tree_depth")
+    fits = result.fit_columns("arm", "error", *names)
     rows = []
     for arm in result.arms.to_dict("records"):
         own = fits[((fits["arm"] == arm["arm"]) & fits["error"].isna()).to_numpy()]
         n_quantities = len(result.quantities[arm["arm"]])
         if result.summarises_groups:
             n_quantities += arm["n_groups"]
-        names = ("r_hat_max", "ess_tail_min", "divergences", "e_bfmi", "max_tree_depth")
         deepest = arm["max_tree_depth"]
         judged = rule.mixing(
             {name: own[name].to_numpy(dtype=float) for name in names},

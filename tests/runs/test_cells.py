@@ -53,7 +53,7 @@ def written(folder):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Few rows at once, so that a small run has many pieces."""
-    monkeypatch.setattr(journal, "QUANTITIES_AT_ONCE", 20)
+    monkeypatch.setattr(journal, "ROWS_AT_ONCE", 20 + 6 * 16)
     monkeypatch.setattr(cells, "ROWS_AT_ONCE", 50)
     monkeypatch.setattr(cells, "PASSES", 1000)
 
@@ -62,7 +62,7 @@ def in_pieces(monkeypatch):
 def test_the_records_are_those_of_the_journal(tmp_path):
     journalled(tmp_path / "journal.sqlite", ARMS, 23)
     path = written(tmp_path)
-    assert pq.ParquetFile(path).num_row_groups == 4 + 3
+    assert pq.ParquetFile(path).num_row_groups == 4 + 4
     rows = []
     with Journal(tmp_path / "journal.sqlite") as kept:
         for arm, (label, names) in enumerate(ARMS):
@@ -141,7 +141,7 @@ def growth(function, journals):
 @pytest.mark.parametrize("function", [opened, written, read])
 def test_memory_does_not_grow_with_simulations(function, journals, monkeypatch):
     monkeypatch.setattr(cells, "ROWS_AT_ONCE", FEW * len(WIDE[0][1]))
-    monkeypatch.setattr(journal, "QUANTITIES_AT_ONCE", FEW * len(WIDE[0][1]))
+    monkeypatch.setattr(journal, "ROWS_AT_ONCE", FEW * len(WIDE[0][1]))
     assert growth(function, journals) < 2
 
 

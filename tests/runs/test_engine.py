@@ -185,7 +185,7 @@ def planned(at_once, per_fit, fits):
     """Sizes of all batches that so many workers are given, once the time of a fit is known."""
     plan = Plan([list(range(fits))])
     plan.at_once = at_once
-    plan.observe(batches.Outcome(batches.Batch(0, (0,)), [None], seconds=per_fit))
+    plan.observe(batches.Outcome(batches.Batch(0, (0,)), batches.Fitted([None], per_fit)))
     return [len(batch.simulations) for batch in iter(plan.next, None)]
 
 

@@ -209,7 +209,8 @@ def test_fits_are_read_in_order_whatever_part_they_are_in(mock_run, tmp_path, mo
         for some in np.array_split(np.arange(60), 7)[1:]:
             journal.add(0, [], parts=[place.write([shuffled[i] for i in some], [])])
         journal.add(0, shuffled[:9])  # the first of seven
-        monkeypatch.setattr(journals, "QUANTITIES_AT_ONCE", 20 * len(ordered.arms()[0][1]))
+        rows = 20 * (len(ordered.arms()[0][1]) + journals.ROWS_OF_A_FIT)
+        monkeypatch.setattr(journals, "ROWS_AT_ONCE", rows)
         pieces = list(journal.fits(0, 50))
     assert [len(piece) for piece in pieces] == [20, 20, 10]
     assert [one.simulation for piece in pieces for one in piece] == list(range(50))
