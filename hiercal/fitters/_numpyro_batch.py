@@ -93,7 +93,7 @@ def _in_lockstep(sample: Sampler) -> Callable[[Any, Any, Any], Sampled]:
     many = jax.vmap(sample)
     devices = jax.devices()
     if len(devices) > 1:
-        mesh = jax.make_mesh((len(devices),), ("fits",))
+        mesh = jax.sharding.Mesh(devices, ("fits",))
         parts = jax.sharding.PartitionSpec("fits")
         many = jax.shard_map(many, mesh=mesh, in_specs=parts, out_specs=parts, check_vma=False)
     return lambda seeds, data, n: many(seeds, data)
