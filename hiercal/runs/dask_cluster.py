@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hiercal.errors import PreparationError, RunError, WorkerDied
 from hiercal.runs import identity
 from hiercal.runs.batches import Batch, Outcome
-from hiercal.runs.dask_worker import Refused, admitted
+from hiercal.runs.dask_worker import REMEDY, Refused, admitted
 from hiercal.runs.identity import Identity
 from hiercal.runs.interrupts import stop_if_asked
 from hiercal.runs.limits import TimeLimits
@@ -157,21 +157,20 @@ class OnDask(Watching):
         held = self._ask("processing", workers=None) or {}
         told = self._ask("identity", n_workers=-1) or {}
         place = {key: worker for worker, keys in held.items() for key in keys}
-        now, silence = time.time(), dict[str, float]()
-        for worker, of in told.get("workers", {}).items():
-            silence[worker] = now - of["last_seen"]
+        seen = {worker: of["last_seen"] for worker, of in told.get("workers", {}).items()}
+        now = time.time()
+
+        def last_seen(future: Any) -> float:
+            return seen.get(place.get(future.key, ""), now)
 
         def at(future: Any) -> str:
             if (worker := place.get(future.key)) is None:
                 return f"{futures[future]}, at no worker yet"
-            seconds = silence.get(worker, 0.0)
-            silent = f", silent for {duration(seconds)}" if seconds >= SILENT else ""
-            return f"{futures[future]}, at {worker}{silent}"
+            silent = now - last_seen(future)
+            for_long = f", silent for {duration(silent)}" if silent >= SILENT else ""
+            return f"{futures[future]}, at {worker}{for_long}"
 
-        return [
-            at(future)
-            for future in sorted(futures, key=lambda one: -silence.get(place.get(one.key, ""), 0.0))
-        ]
+        return [at(future) for future in sorted(futures, key=last_seen)]
 
     def _usable(self) -> dict[str, int]:
         """Threads of each worker that may be sent something, as of a moment ago."""
@@ -185,6 +184,10 @@ class OnDask(Watching):
         now = self._looked = time.monotonic()
         if found is not None:
             self._there, self._answered = found, now
+            # another may come to the address of one that has left
+            self._refused = {
+                worker: why for worker, why in self._refused.items() if worker in found
+            }
         if self._there.keys() - self._refused:
             self._staffed = now
         elif self._there:
@@ -221,27 +224,20 @@ class OnDask(Watching):
     def _refuse(self, worker: str, why: str) -> None:
         if worker not in self._refused:
             self._refused[worker] = why
-            self._note(
-                f"The Dask worker {worker} is not used: {why}. Install there what is here, and "
-                "start it again."
-            )
+            self._note(f"The Dask worker {worker} is not used: {why}")
             self._look()
 
     def _blame(self, error: Exception) -> None:
         """Refuse workers without hiercal, or with another; a RunError if there is none."""
-        ours, asked = identity.version_of(OURS), {"packages": [OURS]}
-        scheduler = self._ask("versions", **asked)
-        message = {"op": "versions", **asked}
-        told = self._ask("broadcast", msg=message, on_error="ignore")
-        others = {worker: of["packages"][OURS] for worker, of in (told or {}).items()}
-        others = {worker: version for worker, version in others.items() if version != ours}
-        if scheduler and (version := scheduler["packages"][OURS]) != ours:
-            others = {}
-            error = RunError(f"it has {OURS} {version}, here {ours}")
+        ours = identity.version_of(OURS)
+        message = {"op": "versions", "packages": [OURS]}
+        told = self._ask("broadcast", msg=message, on_error="ignore") or {}
+        found = {worker: of["packages"][OURS] for worker, of in told.items()}
+        others = {worker: version for worker, version in found.items() if version != ours}
         for worker, version in others.items():
-            self._refuse(worker, f"{OURS} is {version or 'absent'}, not {ours}")
+            self._refuse(worker, f"{OURS} is {version or 'absent'}, not {ours}; {REMEDY}")
         if not others:
             raise RunError(
-                f"the cluster of {self._scheduler} cannot be used: {reason(error)}. Scheduler "
-                f"and workers need the packages that are here. {KEPT}"
+                f"a worker of {self._scheduler} cannot be used: {reason(error)}. Workers need the "
+                f"packages that are here. {KEPT}"
             ) from error

@@ -14,6 +14,8 @@ from hiercal.runs import identity
 from hiercal.runs.supervisor import SentBack, Worker, take, taken
 from hiercal.words import reason
 
+REMEDY = "install there what is here, and start it again"
+
 
 class Refused(SentBack):
     """A worker that must not be used, and why."""
@@ -46,7 +48,7 @@ def admitted(
 
     worker = get_worker().address
     if lines := _differences(made_by, run):
-        raise Refused(worker, ", ".join(lines))
+        raise Refused(worker, f"{', '.join(lines)}; {REMEDY}")
     _take_worker()
     try:
         return function(*args, **others)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from distributed import Client, LocalCluster
 import hiercal
 from hiercal import Run, Where, fitter, story
 from hiercal.errors import RunError
-from hiercal.runs import dask_cluster, progress
+from hiercal.runs import dask_cluster, dask_worker, progress
 from hiercal.runs.engine import outcomes
 from hiercal.runs.journal import Journal
 from hiercal.runs.plan import Plan
@@ -50,7 +52,7 @@ class Cluster:
         """Start a worker; return its process and address once it is there."""
         before = self.workers()
         options = ("--scheduler-file", str(self.file), "--nthreads", "1", "--no-nanny")
-        options += ("--memory-limit", "900MB")
+        options += ("--memory-limit", "500MB")
         process = self._start("worker", *options, flags=flags, path=path, code=code)
         self._workers.append(process)
         wait_for(lambda: self.workers() - before)
@@ -229,14 +231,14 @@ def test_where_all_workers_are_others_nothing_is_fitted(cluster, tmp_path):
 def test_workers_join_are_retired_and_die(cluster, after_batches, tmp_path, local):
     there = [cluster.add()]
 
-    def replace(leave):
+    def exchange(leave):
         there.append(cluster.add())
         leave(*there.pop(0))
 
     left = after_batches(
-        lambda: replace(lambda _, address: cluster.retire(address)),
+        lambda: exchange(lambda _, address: cluster.retire(address)),
         lambda: None,
-        lambda: replace(lambda process, _: process.kill()),
+        lambda: exchange(lambda process, _: process.kill()),
     )
     result = run(design(), tmp_path, where=Where(scheduler_file=cluster.file))
     assert not left
@@ -263,8 +265,8 @@ def test_a_worker_that_is_another_is_named_and_not_used(
     ((_, address),) = joined
     (said,) = [note for note in notes if "is not used" in note]
     assert re.fullmatch(
-        rf"The Dask worker {address} is not used: {why}\. Install there what is here, and start it "
-        r"again\.",
+        rf"The Dask worker {address} is not used: {why}; install there what is here, and start it "
+        r"again",
         said,
     ), said
     check(result, local)
@@ -318,7 +320,7 @@ def test_a_fit_keeps_to_the_memory_limit_of_its_dask_worker(staffed, tmp_path):
     fits = run(faulty, tmp_path, where=Where(scheduler_file=staffed.file)).fits
     (error,) = fits["error"]
     assert re.match(
-        r"fit: MemoryLimit: .*, more than the 0\.9 GB that a worker may, 2 times", error
+        r"fit: MemoryLimit: .*, more than the 0\.5 GB that a worker may, 2 times", error
     )
 
 
@@ -348,17 +350,28 @@ def test_a_cancelled_run_leaves_its_workers_to_another(staffed, tmp_path, local)
     check(run(design(), tmp_path / "ours", where=Where(scheduler_file=staffed.file)), local)
 
 
-def test_two_runs_share_a_scheduler_and_one_may_end_early(staffed, tmp_path, local):
-    """Batches of both are in one worker in turn."""
+def test_two_runs_share_a_scheduler_and_one_may_end_early(staffed, after_batches, tmp_path, local):
+    """The other is of other data, and is cancelled between two batches of the first."""
     where = Where(scheduler_file=staffed.file)
-    one = design()
     with where.executor(print) as executor:
-        batches = outcomes(one, Plan([list(range(40))]), executor)
-        first = next(batches)
-        check(run(one, tmp_path, where=where), local)
-        assert first.fitted.records
-        batches.close()
-    check(run(one, tmp_path / "again", where=where), local)
+        other = outcomes(replace(design(), seed=1), Plan([list(range(40))]), executor)
+        assert next(other).fitted.records
+        left = after_batches(lambda: None, other.close)
+        check(run(design(), tmp_path, where=where), local)
+    assert not left
+
+
+def test_processes_of_earlier_code_are_not_used_again(monkeypatch):
+    """A Dask worker outlives the run that it was compared for, and what is installed there."""
+    here, editions = {"code": {}, "packages": {}}, []
+    monkeypatch.setattr(dask_worker, "_seen", {})
+    monkeypatch.setattr(dask_worker.identity, "installed_here", lambda _: here)
+    for run_id, version in enumerate(["1", "1", "2", "1"]):
+        here["packages"] = {"numpy": version}
+        same = pickle.dumps({"code": {}, "packages": {"numpy": version}})
+        assert dask_worker._differences(same, f"run {run_id}") == []
+        editions.append(dask_worker._edition)
+    assert [one - editions[0] for one in editions] == [0, 0, 1, 2]
 
 
 def test_a_cluster_that_scales_itself_is_used(tmp_path, local):
