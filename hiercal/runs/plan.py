@@ -75,13 +75,13 @@ class Plan:
         per_fit = self._seconds_per_fit.get(arm)
         if per_fit is None:
             return FIRST_BATCH if len(self._missing[arm]) > FEW else 1
-        many = max(self.at_once / TASKS_A_SECOND, 1.0)
-        seconds = many * BATCH_SECONDS
+        least = self.at_once / TASKS_A_SECOND
+        seconds = max(BATCH_SECONDS, least)
+        largest = int(LARGEST_BATCH * seconds / BATCH_SECONDS)
         if self.at_once > 1:
             share = self._seconds_left() / (2 * self.at_once)
-            seconds = min(seconds, max(share, SHORTEST_SECONDS))
-        size = int(seconds / per_fit)
-        return min(max(size, 1), int(many * LARGEST_BATCH))
+            seconds = min(seconds, max(share, SHORTEST_SECONDS, least))
+        return min(max(int(seconds / per_fit), 1), largest)
 
     def _seconds_left(self) -> float:
         """Seconds that one worker would take for all that is not handed out."""
