@@ -59,30 +59,30 @@ def test_a_call_that_does_not_come_back_loses_only_the_fit_that_is_to_blame(
     fault, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(supervisor, "TRIES", 1)
-    lost = design(4, share=SHARE, fault=fault)
-    result = run(lost, tmp_path / "lost", where=Where(1, fit_seconds=0.5))
+    lost = design(2, share=SHARE, fault=fault)
+    result = run(lost, tmp_path / "lost", where=Where(1, fit_seconds=2.0))
     why = {
-        "sleeps": "fit: TimeLimit: not back after 2 s, the time limit of 4 fits at once",
+        "sleeps": "fit: TimeLimit: not back after 4 s, the time limit of 2 fits at once",
         "exits": "fit: WorkerDied: its worker process ended with exit code 17, 1 times",
     }
     assert errors(result) == [(LOST, why[fault])]
     others = result.records[result.records["simulation"] != LOST].reset_index(drop=True)
-    whole = run(design(4, share=0.0), tmp_path / "whole").records
+    whole = run(design(2, share=0.0), tmp_path / "whole").records
     whole = whole[whole["simulation"] != LOST].reset_index(drop=True)
     pd.testing.assert_frame_equal(others, whole, check_exact=True)
 
 
 def test_more_time_fits_again_what_a_call_lost(tmp_path):
-    lost = design(4, share=SHARE, once=str(tmp_path / "hung"))
-    short = Where(1, fit_seconds=0.5)
+    lost = design(2, share=SHARE, once=str(tmp_path / "hung"))
+    short = Where(1, fit_seconds=2.0)
     assert errors(run(lost, tmp_path / "out", where=short)) == []  # the second try, alone
-    always = design(4, share=SHARE)
+    always = design(2, share=SHARE)
     first = run(always, tmp_path / "always", where=short)
-    # the limit of one fit, so that half a second more of it is more time
-    assert first.fits.loc[LOST, "seconds"] == 0.5
-    again = run(always, tmp_path / "always", where=Where(1, fit_seconds=0.75))
+    # the limit of one fit, so that a second more of it is more time
+    assert first.fits.loc[LOST, "seconds"] == 2.0
+    again = run(always, tmp_path / "always", where=Where(1, fit_seconds=3.0))
     assert errors(again) == [
-        (LOST, "fit: TimeLimit: not back after 3 s, the time limit of 4 fits at once")
+        (LOST, "fit: TimeLimit: not back after 6 s, the time limit of 2 fits at once")
     ]
 
 
