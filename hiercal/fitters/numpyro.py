@@ -32,8 +32,9 @@ class NumPyro(NutsFitter):
         The seconds of a fit are then those of its call, divided by the data sets in it.
     vmap : bool or None
         Whether the fits of a batch go in lockstep, and not one after another. By default they do
-        on accelerators. Fits one after another equal those without a batch to the bit. In lockstep
-        they have other rounding errors, and so other draws of the same posterior.
+        on accelerators. In lockstep they have other rounding errors than without a batch, and so
+        other draws of the same posterior; one after another they may have, as JAX compiles the
+        model.
     """
 
     batch: int = 1

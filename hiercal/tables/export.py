@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -287,6 +288,7 @@ class _Made:
                 raise
             # the fits have cost hours: what one table or figure raises costs no other
             self.missing[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        _give_back_memory()
 
     def table(self, name: str, make: Callable[[], pd.DataFrame]) -> None:
         self.attempt(f"{name}.csv", lambda: _write(self._folder, name, make()))
@@ -298,6 +300,15 @@ class _Made:
         why = {"name": list(self.missing), "why": list(self.missing.values())}
         files = [*self._files, *_write(self._folder, "not_made", pd.DataFrame(why))]
         made_of(self._folder, files, **simulations)
+
+
+def _give_back_memory() -> None:
+    """Give what is free back to the system, where one can: each table frees other pieces of it."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _csv(folder: Path, name: str) -> Path:
