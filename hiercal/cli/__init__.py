@@ -19,6 +19,7 @@ from hiercal.cli._exit import (
     where_options,
 )
 from hiercal.cli.check import check as check_command
+from hiercal.cli.figures import figures
 from hiercal.cli.mutants import mutants
 from hiercal.cli.repair import repair
 from hiercal.cli.tables import tables
@@ -35,6 +36,7 @@ Examples:
   hiercal check eight_schools --kernel numpyro    (one transition of a kernel)
   hiercal claims
   hiercal show results/eight_schools
+  hiercal figures results/eight_schools --columns 1 --only ecdf --quantities tau
   hiercal tables results/eight_schools            (for a paper: LaTeX, Markdown, CSV)
   hiercal repair results/eight_schools            (after damage: saves what is intact)
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
@@ -357,6 +359,7 @@ for command in (
     models.advise,
     models.parity,
     models.ranks,
+    figures,
     repair,
     tables,
     models.requantify,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -37,6 +38,17 @@ def where_options(command: Callable[..., None]) -> Callable[..., None]:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def names(given: str | None) -> list[str]:
+    """Names between commas, but for those in brackets.
+
+    Examples
+    --------
+    >>> names("theta[1, 2], tau"), names(None)
+    (['theta[1, 2]', 'tau'], [])
+    """
+    return [name.strip() for name in re.split(r",(?![^\[]*\])", given)] if given else []
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hiercal.cli._exit import fail
+from hiercal.cli._exit import fail, names
 
 
 @click.command(short_help="Tables for a paper: LaTeX, Markdown or CSV.")
@@ -45,16 +45,9 @@ def tables(
 
     try:
         made = paper_tables(
-            folder, only=_names(only), arms=_names(arms), quantities=_names(quantities)
+            folder, only=names(only), arms=names(arms), quantities=names(quantities)
         )
     except (FileNotFoundError, JournalError, ValueError) as error:
         fail(str(error), 2)
     for path in write(made, out or folder / "tables", formats):
         click.echo(path)
-
-
-def _names(given: str | None) -> list[str]:
-    """Names between commas that are outside of brackets, as in theta[1, 2],tau."""
-    import re
-
-    return [name.strip() for name in re.split(r",(?![^\[]*\])", given)] if given else []

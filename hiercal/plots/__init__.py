@@ -4,6 +4,7 @@ Every function returns a `matplotlib.figure.Figure` built without pyplot: nothin
 globally, no display is needed, and the user's rcParams are neither read nor changed.
 """
 
+from hiercal.plots._form import form
 from hiercal.plots._save import save
 from hiercal.plots._style import quantity_label
 from hiercal.plots.coverage import coverage
@@ -17,6 +18,7 @@ __all__ = [
     "coverage",
     "ecdf_difference",
     "evidence",
+    "form",
     "funnel",
     "quantity_label",
     "rank_histogram",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from hiercal.plots._form import carries_note, width_of
 from hiercal.plots._records import Panel
 from hiercal.plots._style import (
     DOUBLE,
@@ -27,16 +28,20 @@ from hiercal.plots._style import (
 _MARGIN = 0.05
 _ROW_LABEL_WIDTH = 1.05
 _MATRIX_COLUMNS = 7
+_SINGLE_COLUMNS = 2
 _FEW_DECADES = 2.2
 
 
 def wrapped_grid(quantities: Sequence[str], n_columns: int) -> tuple[Figure, dict[str, Axes]]:
     """One panel per quantity, filled row by row in at most `n_columns`, all with the same axes."""
     n_panels = len(quantities)
-    width = SINGLE if n_panels == 1 else DOUBLE
+    width = width_of(SINGLE if n_panels == 1 else DOUBLE)
+    n_columns = min(n_columns, _SINGLE_COLUMNS) if width == SINGLE else n_columns
     n_columns = math.ceil(n_panels / math.ceil(n_panels / n_columns))
     n_rows = math.ceil(n_panels / n_columns)
     panel_height = {1: 2.1, 2: 2.1, 3: 1.6}.get(n_columns, 1.7 if n_rows == 1 else 1.35)
+    if width == SINGLE and n_columns > 1:
+        panel_height = 1.3
     figure = Figure((width, n_rows * panel_height))
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     for spare in grid.flat[n_panels:]:
@@ -58,10 +63,11 @@ def matrix(
     a row must have the same y limits throughout and all panels the same x limits. A single row is
     left unlabelled.
     """
-    n_blocks = math.ceil(len(quantities) / _MATRIX_COLUMNS)
-    n_columns = math.ceil(len(quantities) / n_blocks)
     n_rows = len(row_labels)
-    width = SINGLE if n_columns == 1 else DOUBLE
+    width = width_of(SINGLE if len(quantities) == 1 else DOUBLE)
+    most = _MATRIX_COLUMNS if width == DOUBLE else _SINGLE_COLUMNS + (n_rows == 1)
+    n_blocks = math.ceil(len(quantities) / most)
+    n_columns = math.ceil(len(quantities) / n_blocks)
     labels = [
         [piece for line in label.split("\n") for piece in wrap(line, _ROW_LABEL_WIDTH, SMALL_SIZE)]
         for label in row_labels
@@ -97,14 +103,21 @@ def matrix(
     return figure, axes
 
 
-def funnel_grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray]:
-    """Grid whose rows share their axes; y tick labels on the left panel of a row only."""
-    width = SINGLE if n_columns == 1 else DOUBLE
-    figure = Figure((width, n_rows * (2.3 if n_columns <= 2 else 1.9)))
-    axes = figure.subplots(n_rows, n_columns, sharex="row", sharey="row", squeeze=False)
+def funnel_grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray, bool]:
+    """Grid whose rows share their axes, and whether it is turned: as many columns as rows were.
+
+    Turned where the columns would be too narrow; the panels are indexed as if it were not.
+    """
+    width = width_of(SINGLE if n_columns == 1 else DOUBLE)
+    turned = width == SINGLE and n_columns > _SINGLE_COLUMNS
+    down, across = (n_columns, n_rows) if turned else (n_rows, n_columns)
+    height = 1.5 if width == SINGLE and across > 1 else 2.3 if across <= 2 else 1.9
+    figure = Figure((width, down * height))
+    share = "col" if turned else "row"
+    axes = figure.subplots(down, across, sharex=share, sharey=share, squeeze=False)
     for panel in axes.flat:
         panel.tick_params(labelbottom=True)
-    return figure, axes
+    return figure, axes.T if turned else axes, turned
 
 
 def assemble(
@@ -124,20 +137,22 @@ def assemble(
     n_columns = _legend_columns(labels, width - 2 * _MARGIN)
     columns = np.array_split([label.count("\n") + 1 for label in labels], n_columns)
     legend_height = max(c.sum() for c in columns) * 1.4 * SMALL_SIZE / 72 + _MARGIN
-    lines = wrap(note, width - 2 * _MARGIN, NOTE_SIZE)
+    figure.set_label(note)
+    lines = wrap(note, width - 2 * _MARGIN, NOTE_SIZE) if carries_note() else []
     note_height = len(lines) * 1.25 * NOTE_SIZE / 72 + 2 * _MARGIN
     total = height + note_height + legend_height
     figure.set_size_inches(width, total)
     figure.legend(handles, labels, loc="outside upper center", ncols=n_columns)
-    figure.text(
-        _MARGIN / width,
-        _MARGIN / total,
-        "\n".join(lines),
-        fontsize=NOTE_SIZE,
-        va="bottom",
-        linespacing=1.25,
-        gid="note",
-    )
+    if lines:
+        figure.text(
+            _MARGIN / width,
+            _MARGIN / total,
+            "\n".join(lines),
+            fontsize=NOTE_SIZE,
+            va="bottom",
+            linespacing=1.25,
+            gid="note",
+        )
     shared_x = figure.supxlabel(xlabel) if xlabel else None
     ylabel_lines = [
         piece

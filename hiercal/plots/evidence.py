@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from hiercal.plots._form import width_of
 from hiercal.plots._layout import assemble
 from hiercal.plots._style import BAND, SINGLE, arm_styles, plain, style
 
@@ -32,7 +33,7 @@ def evidence(paths: Mapping[str, Sequence[float]], threshold: float) -> Figure:
     """
     looks = arm_styles(list(paths))
     with style():
-        figure = Figure((SINGLE, 2.5))
+        figure = Figure((width_of(SINGLE), 2.5))
         axes = figure.subplots()
         axes.axhline(threshold / np.log(10), color=BAND, lw=0.8)
         for name, path in paths.items():

@@ -76,18 +76,15 @@ def funnel(
     n_outside = 0
     log = all((_scales(panel) > 0).all() for row in draws for panel in row)
     with style():
-        figure, axes = funnel_grid(len(draws), len(draws[0]))
+        figure, axes, turned = funnel_grid(len(draws), len(draws[0]))
         for row, row_draws in enumerate(draws):
             for column, panel in enumerate(row_draws):
                 _draw(axes[row, column], panel, log)
                 axes[row, column].set_title(plain(panel["title"]))
                 axes[row, column].set_xlabel(f"{scale_label} (log scale)" if log else scale_label)
-            axes[row, 0].set_ylabel(group_label)
-            axes[row, -1].annotate(
-                plain(titles[row]), (1, 0.5), xytext=(5, 0), xycoords="axes fraction",
-                textcoords="offset points", rotation=270, ha="left", va="center",
-                fontweight="bold", annotation_clip=False,
-            )  # fmt: skip
+                if turned or column == 0:
+                    axes[row, column].set_ylabel(group_label)
+            _name(axes[row], plain(titles[row]), turned)
             n_outside += _limit(axes[row], row_draws, log)
         handles = [
             Line2D([], [], linestyle="none", marker="o", markersize=2.5, color=_POINT,
@@ -102,9 +99,20 @@ def funnel(
         return assemble(
             figure,
             handles,
-            f"N = {n_draws} draws in each panel. Axes are shared within a row; no band is drawn."
+            f"N = {n_draws} draws in each panel. Axes are shared within a "
+            f"{'column' if turned else 'row'}; no band is drawn."
             + (f" {n_outside} extreme draws lie outside the axes." if n_outside else ""),
         )
+
+
+def _name(axes: Sequence[Axes], title: str, turned: bool) -> None:
+    """Name the data of a row beside its last panel, or above its first where it is a column."""
+    panel, place, offset = (axes[0], (0.5, 1), (0, 14)) if turned else (axes[-1], (1, 0.5), (5, 0))
+    panel.annotate(
+        title, place, xytext=offset, xycoords="axes fraction", textcoords="offset points",
+        rotation=0 if turned else 270, ha="center" if turned else "left",
+        va="bottom" if turned else "center", fontweight="bold", annotation_clip=False,
+    )  # fmt: skip
 
 
 def _truth(x: Sequence[float], y: Sequence[float]) -> Line2D:

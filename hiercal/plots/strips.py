@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from hiercal.plots._form import width_of
 from hiercal.plots._layout import assemble
 from hiercal.plots._style import DOUBLE, INK, OUTSIDE, arm_styles, plain, style
 
@@ -71,7 +72,7 @@ def strips(
     names = list(dict.fromkeys(table[arm]))
     looks = arm_styles(names)
     with style():
-        figure = Figure((DOUBLE, 0.55 + 0.35 * len(names)))
+        figure = Figure((width_of(DOUBLE), 0.55 + 0.35 * len(names)))
         grid = figure.subplots(1, len(measurements), sharey=True, squeeze=False).flat
         for axes, shown in zip(grid, measurements, strict=True):
             if shown.reference is not None:

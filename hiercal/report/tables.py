@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiercal import words
-from hiercal.plots._style import quantity_label
+from hiercal.report.latex import in_latex, number_in_latex, quantity_in_latex
 from hiercal.report.of_folder import finished
 from hiercal.tables import attention
 
@@ -69,14 +69,6 @@ CAPTIONS = {
     "scale or of its exact posterior mean.",
     "claims": "Claims, with the effect, its standard error, and the bound that it is judged by.",
 }
-ESCAPED = str.maketrans(
-    {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-)
-"""What LaTeX would read as a command, or show as another letter."""
-POWER = re.compile(r"\b([0-9.]+)e([+-][0-9]+)")
-MINUS = re.compile(r"(?<![\w.{])-(?=[0-9.])")
 
 
 @dataclass(frozen=True)
@@ -110,14 +102,14 @@ class PaperTable:
         long = len(self.cells) > LONGEST
         columns = {}
         for (heading, cells), numeric in zip(self.cells.items(), self.numeric, strict=True):
-            shown = _in_latex if not numeric else _number_in_latex
-            shown = _quantity_in_latex if heading == "quantity" else shown
-            columns[_in_latex(str(heading))] = [shown(cell) for cell in cells]
+            shown = in_latex if not numeric else number_in_latex
+            shown = quantity_in_latex if heading == "quantity" else shown
+            columns[in_latex(str(heading))] = [shown(cell) for cell in cells]
         styler = pd.DataFrame(columns).style.hide(axis="index")
         return styler.to_latex(
             hrules=True,
             column_format="".join("r" if numeric else "l" for numeric in self.numeric),
-            caption=_in_latex(self.caption),
+            caption=in_latex(self.caption),
             label=f"tab:{self.name}",
             position=None if long else "tbp",
             position_float=None if long else "centering",
@@ -256,29 +248,6 @@ def _cell(column: str, value: Any) -> str:
     if column in SHARES:
         return words.percent(value)
     return str(value) if isinstance(value, int | np.integer) else f"{value:.3g}"
-
-
-def _in_latex(text: str) -> str:
-    """Text that LaTeX shows as it is."""
-    return " ".join(text.split()).translate(ESCAPED)
-
-
-def _number_in_latex(text: str) -> str:
-    """A number with minus signs and powers of ten as mathematics."""
-    text = _in_latex(text.replace("<", "\0").replace(">", "\1"))
-    text = POWER.sub(lambda m: f"${_mantissa(m[1])}10^{{{int(m[2])}}}$", text)
-    text = MINUS.sub("$-$", text)
-    return text.replace("\0", "$<$").replace("\1", "$>$")
-
-
-def _mantissa(digits: str) -> str:
-    return "" if digits == "1" else rf"{digits} \times "
-
-
-def _quantity_in_latex(name: str) -> str:
-    """A quantity as mathematics, if its name is that of a letter; see `hiercal.plots`."""
-    label = quantity_label(name)
-    return label if label.startswith("$") else _in_latex(name)
 
 
 def write(tables: Sequence[PaperTable], out: Path, formats: Sequence[str]) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,29 +23,65 @@ Makers = dict[str, Callable[[], "Figure"]]
 """Figures by name, none made yet: what one raises costs no other."""
 
 
-def figure_makers(result: Result) -> Makers:
-    """What makes each of the run's figures, by name; of several stories, by name and story."""
+def figure_makers(
+    result: Result, arms: Sequence[str] = (), quantities: Sequence[str] = ()
+) -> Makers:
+    """What makes each of the run's figures, by name; of several stories, by name and story.
+
+    Parameters
+    ----------
+    result : Result
+    arms, quantities : sequence of str
+        Show these alone, in this order; by default all arms, and as many quantities as there is
+        room for. Figures of other stories, or without any of the quantities, are left out.
+    """
+    _check_names(result, arms, quantities)
     by_story = dict(list(result.arms.groupby("story", sort=False)))
     makers: Makers = {}
-    for story, arms in by_story.items():
+    for story, own in by_story.items():
+        chosen = [arm for arm in arms or own["arm"] if arm in own["arm"]]
+        named = [
+            name for name in quantities if any(name in result.quantities[arm] for arm in chosen)
+        ]
+        if not chosen or (quantities and not named):
+            continue
         end = f"-{file_name(str(story))}" if len(by_story) > 1 else ""
-        of_story = _figures_of_records(result, arms)
-        if result.summarises_groups and arms["groups"].iloc[0]:
-            of_story["group_ranks"] = partial(_group_ranks, result, arms)
-        panels, titles = _funnel_panels(result, arms)
+        of_story = _figures_of_records(result, own, chosen, named)
+        shown = own.loc[chosen]
+        if result.summarises_groups and own["groups"].iloc[0]:
+            of_story["group_ranks"] = partial(_group_ranks, result, shown)
+        panels, titles = _funnel_panels(result, shown)
         if titles:
-            of_story["funnel"] = partial(_funnel, arms, panels, titles)
+            of_story["funnel"] = partial(_funnel, shown, panels, titles)
         makers |= {f"{name}{end}": make for name, make in of_story.items()}
     return makers
 
 
-def _figures_of_records(result: Result, arms: pd.DataFrame) -> Makers:
+def _check_names(result: Result, arms: Sequence[str], quantities: Sequence[str]) -> None:
+    """Raise a ValueError for an arm or a quantity that the run has not."""
+    of_arms = result.quantities
+    there = {
+        "arm": (arms, list(of_arms)),
+        "quantity": (quantities, list(dict.fromkeys(q for own in of_arms.values() for q in own))),
+    }
+    for kind, (given, known) in there.items():
+        for name in given:
+            if name not in known:
+                raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(known)}")
+
+
+def _figures_of_records(
+    result: Result, of_story: pd.DataFrame, arms: Sequence[str], quantities: list[str]
+) -> Makers:
+    """Those of the ranks, in which an arm looks the same whichever others are shown."""
     from hiercal import plots
 
-    fitters, story = arms["fitter"].to_dict(), arms["story"].iloc[0]
-    names = list(dict.fromkeys(name for arm in fitters for name in result.quantities[arm]))
+    fitters, story = of_story["fitter"].to_dict(), of_story["story"].iloc[0]
+    names = list(dict.fromkeys(name for arm in arms for name in result.quantities[arm]))
     overlaid = names if len(names) <= OVERLAID else _representative(names)[:OVERLAID]
     scattered = _representative(names)[:SCATTERED]
+    overlaid, scattered = quantities or overlaid, quantities or scattered
+    shown = [fitters[arm] for arm in arms]
 
     def records(quantities: list[str], *columns: str) -> Iterator[pd.DataFrame]:
         columns = ("simulation", "status", "max_rank", *columns)
@@ -53,10 +89,12 @@ def _figures_of_records(result: Result, arms: pd.DataFrame) -> Makers:
             yield cell.assign(arm=cell["arm"].cat.rename_categories(fitters), story=story)
 
     return {
-        "ranks": lambda: plots.rank_histogram(records(scattered, "rank"), scattered),
-        "ecdf": lambda: plots.ecdf_difference(records(overlaid, "rank"), overlaid),
-        "coverage": lambda: plots.coverage(records(overlaid, "rank"), overlaid),
-        "recovery": lambda: plots.recovery(records(scattered, "truth", "mean", "sd"), scattered),
+        "ranks": lambda: plots.rank_histogram(records(scattered, "rank"), scattered, shown),
+        "ecdf": lambda: plots.ecdf_difference(records(overlaid, "rank"), overlaid, shown),
+        "coverage": lambda: plots.coverage(records(overlaid, "rank"), overlaid, shown),
+        "recovery": lambda: plots.recovery(
+            records(scattered, "truth", "mean", "sd"), scattered, shown
+        ),
     }
 
 

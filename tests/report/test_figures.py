@@ -1,0 +1,170 @@
+"""Figures for papers: as wide as a column, captions that say what they are of, arms as ever."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from matplotlib.colors import to_hex
+
+from hiercal import Run, fitter, plots, story
+from hiercal.cli import main
+from hiercal.report.figures import paper_figures, write
+from hiercal.report.latex import mixed_in_latex
+from tests.running import run
+
+ARMS = [f"revealing/known[always={at}]" for at in (-1, 40, 60)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, mocks_file):
+    known = [fitter(f"{mocks_file}:Known", always=at) for at in (-1, 40, 60)]
+    design = Run(
+        stories=[story(f"{mocks_file}:Revealing")], fitters=known, simulations=60, seed=3, name="p"
+    )
+    out = tmp_path_factory.mktemp("figures") / "run"
+    run(design, out, export=True)
+    return out
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, ["figures", *map(str, args)])
+
+
+def width(figure):
+    return figure.get_size_inches()[0]
+
+
+def notes(figure):
+    return [text for text in figure.texts if text.get_gid() == "note"]
+
+
+@pytest.mark.parametrize(("columns", "inches"), [(1, 3.4), (2, 7.0)])
+def test_all_figures_are_as_wide_as_they_are_asked_for(folder, columns, inches):
+    made = paper_figures(folder, columns=columns)
+    assert {one.name for one in made} >= {"ranks", "ecdf", "coverage", "recovery"}
+    for one in made:
+        assert width(one.figure) == pytest.approx(inches), one.name
+        assert not notes(one.figure)
+        boxes = [axes.get_position() for axes in one.figure.axes]
+        assert min(box.width * inches for box in boxes) > 0.7, one.name
+        assert all(box.x0 >= 0 and box.x1 <= 1 and box.y0 >= 0 and box.y1 <= 1 for box in boxes)
+
+
+def test_captions_say_of_how_many_simulations_with_which_band_and_seed(folder):
+    (ecdf,) = paper_figures(folder, only=["ecdf"])
+    for part in ("N = 60 simulations of revealing", "95 %", "Seed 3."):
+        assert part in ecdf.caption
+    (screen,) = paper_figures(folder, only=["ecdf"], style="screen")
+    (note,) = notes(screen.figure)
+    assert " ".join(note.get_text().split()) == screen.figure.get_label()
+    assert ecdf.figure.get_label() == screen.figure.get_label()
+
+
+def test_a_form_ends_with_its_block(folder):
+    records = pd.read_parquet(folder / "records.parquet")
+    before = plots.rank_histogram(records, ["x", "g[A]"])
+    with plots.form(columns=1, notes=False):
+        assert width(plots.rank_histogram(records, ["x", "g[A]"])) == pytest.approx(3.4)
+    after = plots.rank_histogram(records, ["x", "g[A]"])
+    assert width(before) == width(after) == pytest.approx(7.0)
+    assert notes(after)
+    with pytest.raises(ValueError, match="columns is 3; give 1 or 2"), plots.form(3):
+        pass
+
+
+def colours(figure):
+    return {
+        line.get_gid(): to_hex(line.get_color())
+        for axes in figure.axes
+        for line in axes.lines
+        if str(line.get_gid()).startswith("known")
+    }
+
+
+def test_an_arm_looks_the_same_whichever_others_are_shown(folder):
+    (whole,) = paper_figures(folder, only=["ecdf"])
+    (some,) = paper_figures(folder, only=["ecdf"], arms=ARMS[:0:-1], quantities=["x"])
+    assert list(colours(some.figure)) == ["known[always=60]", "known[always=40]"]
+    assert len(some.figure.axes) == 1
+    every = colours(whole.figure)
+    assert len(set(every.values())) == 3
+    assert colours(some.figure).items() <= every.items()
+
+
+def funnel_draws(n):
+    rng = np.random.default_rng(1)
+    scale = rng.lognormal(size=50)
+    panel = {"scale": scale, "group": rng.normal(size=50), "diverging": scale < 0, "title": "a"}
+    return [[panel] * n, [panel] * n]
+
+
+def test_a_funnel_of_many_arms_goes_down_a_column():
+    with plots.form(columns=1):
+        turned = plots.funnel(funnel_draws(4), ["one", "other"])
+        few = plots.funnel(funnel_draws(2), ["one", "other"])
+    assert turned.axes[0].get_subplotspec().get_gridspec().get_geometry() == (4, 2)
+    assert few.axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 2)
+    assert "shared within a column" in turned.get_label()
+    wide = plots.funnel(funnel_draws(4), ["one", "other"])
+    assert wide.axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--only", "nope"], "there is no figure 'nope'; there are ranks, "),
+        (["--arms", "nope"], "there is no arm 'nope'; there are revealing/known"),
+        (["--quantities", "x,nope"], "there is no quantity 'nope'; there are x, "),
+        (["--columns", "3"], "3 is not in the range 1<=x<=2"),
+    ],
+)
+def test_what_is_not_there_is_named(folder, tmp_path, given, said):
+    done = invoke(folder, *given, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_for_a_paper_and_for_a_screen(folder, tmp_path):
+    done = invoke(folder, "--only", "ranks", "--quantities", "x", "--out", tmp_path / "a")
+    assert done.exit_code == 0, done.stderr
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"ranks.pdf", "ranks.tex"}
+    content = (tmp_path / "a" / "ranks.pdf").read_bytes()
+    assert b"/FontFile2" in content, "fonts are embedded"
+    done = invoke(folder, "--only", "ranks", "--style", "screen", "--format", "png", "--out",
+                  tmp_path / "b")  # fmt: skip
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"ranks.png"}
+    assert "is not the folder of a run" in invoke(tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"a_b costs 5 \$ or $\pm 1$ of 5 %", r"a\_b costs 5 \$ or $\pm 1$ of 5 \%"),
+        (r"\$x\$ < y", r"\$x\$ \textless{} y"),
+        ("plain", "plain"),
+    ],
+)
+def test_captions_keep_mathematics_and_escape_the_rest(text, shown):
+    assert mixed_in_latex(text) == shown
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+def test_latex_takes_figures_and_captions(folder, tmp_path):
+    paths = write(paper_figures(folder, columns=1), tmp_path, ["pdf"], captions=True)
+    own = [path for path in paths if path.suffix == ".tex"]
+    document = tmp_path / "document.tex"
+    document.write_text(
+        r"\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}\usepackage{graphicx}"
+        r"\usepackage[textwidth=7.05in,columnsep=.2in]{geometry}"
+        r"\begin{document}"
+        + "\n".join(rf"\input{{{path.name}}}\clearpage" for path in own)
+        + r"\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
