@@ -11,7 +11,7 @@ import pytest
 from hiercal import Run, Simulation, fitter, story
 from hiercal.config import read
 from hiercal.errors import ConfigError, JournalError
-from hiercal.runs import batches, group_effects
+from hiercal.runs import batches, group_effects, plan
 from hiercal.runs.journal import Journal
 from hiercal.sbc.efficiency import diagnostics
 from hiercal.tables import coverage, groups, verdicts
@@ -149,7 +149,7 @@ def test_results_are_identical_however_they_are_computed(
     design = summary_of(mock_run(simulations=30, raises=0.1, also=[known(mocks_file, always=3)]))
     reference = run(design, tmp_path / "reference")
     if variant == "single fits":
-        monkeypatch.setattr(batches, "LARGEST_BATCH", 1)
+        monkeypatch.setattr(plan, "LARGEST_BATCH", 1)
     elif variant == "one at a time":
         monkeypatch.setattr(batches, "BYTES_AT_ONCE", 1)
     same(reference, run(design, tmp_path / "other", workers=2 if "two" in variant else 0))
@@ -177,7 +177,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_journalled(tmp_path, monke
         add(self, arm, records, *kept)
 
     with monkeypatch.context() as patch:
-        patch.setattr(batches, "LARGEST_BATCH", 4)
+        patch.setattr(plan, "LARGEST_BATCH", 4)
         patch.setattr(Journal, "add", stopped)
         with pytest.raises(KeyboardInterrupt):
             run(design, tmp_path / "stopped")
@@ -265,7 +265,7 @@ def test_draws_held_at_once_are_bounded_in_bytes(n_groups, at_once, monkeypatch)
     """64 MiB is what 5.6 fits of 1000 draws of 1502 numbers take."""
     (arm,) = schools(n_groups).arms
     events = []
-    monkeypatch.setattr(batches, "fit", lambda *_: events.append("fit"))
+    monkeypatch.setattr(batches, "fit_many", lambda *_: events.append("fit") or [None])
     monkeypatch.setattr(batches, "drawn", lambda *_: Simulation({}, {}))
     monkeypatch.setattr(batches, "record", lambda *_: events.append("record"))
     batches.fit_batch(arm, schools(8).recording, range(32))

@@ -21,6 +21,7 @@ from hiercal import Run, Where, fitter, simulate, story
 from hiercal.cli import main
 from hiercal.errors import RunError
 from hiercal.runs import pools, progress, supervisor
+from hiercal.runs.batches import Fitted
 from hiercal.runs.columns import FitRecord
 from hiercal.runs.journal import Journal
 from hiercal.runs.limits import FIRST, LEAST, TIMES, TimeLimits, parsed_bytes
@@ -117,10 +118,10 @@ def test_an_arm_whose_fits_are_all_lost_is_given_up(tmp_path, monkeypatch):
 def test_the_time_limit_grows_with_the_slowest_fit_and_never_shrinks():
     limits = TimeLimits(None)
     assert limits.of("a") == FIRST
-    limits.observe("a", [FitRecord(0, None, 0.5), FitRecord(1, "fit: wrong", 1e6)])
+    limits.observe("a", Fitted([FitRecord(0, None, 0.5), FitRecord(1, "fit: wrong", 1e6)]).slowest)
     assert limits.of("a") == LEAST
-    limits.observe("a", [FitRecord(2, None, 60.0)])
-    limits.observe("a", [FitRecord(3, None, 0.5)])
+    limits.observe("a", 60.0)
+    limits.observe("a", 0.5)
     assert limits.of("a") == TIMES * 60
     assert limits.of("b") == FIRST
     assert TimeLimits(7.0).of("a") == 7
@@ -139,7 +140,7 @@ def test_what_is_waited_for_is_named():
         assert re.fullmatch(
             r"revealing/lossy, fit of simulation 0 for 0:0\d of at most 0:05", *named
         )
-        assert outcome.result().records[0].error.startswith("fit: TimeLimit")
+        assert outcome.result().fitted.records[0].error.startswith("fit: TimeLimit")
 
 
 def test_waiting_is_told_ever_more_rarely_and_not_before_it_is_unusual(monkeypatch):
