@@ -51,6 +51,7 @@ def coverage(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> ranks = np.random.default_rng(1).integers(0, 100, 50)
     >>> records = pd.DataFrame(
     ...     {"arm": "normal/exact", "simulation": range(50), "quantity": "mu", "status": "ok",

@@ -54,6 +54,7 @@ def ecdf_difference(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> ranks = np.random.default_rng(1).integers(0, 10, 50)
     >>> records = pd.DataFrame(
     ...     {"arm": "normal/exact", "simulation": range(50), "quantity": "mu", "status": "ok",

@@ -54,6 +54,7 @@ def rank_histogram(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> ranks = np.random.default_rng(1).integers(0, 100, 200)
     >>> records = pd.DataFrame(
     ...     {"arm": "normal/exact", "simulation": range(200), "quantity": "mu", "status": "ok",

@@ -54,6 +54,7 @@ def recovery(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> truth = np.random.default_rng(1).normal(size=50)
     >>> records = pd.DataFrame(
     ...     {"arm": "normal/exact", "simulation": range(50), "quantity": "mu", "status": "ok",

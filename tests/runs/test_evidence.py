@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 import hiercal
 from hiercal.cli import main
-from hiercal.runs import batches
+from hiercal.runs import plan
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.runs.compared import compared
 from hiercal.runs.evidence import ArmEvidence
@@ -191,7 +191,7 @@ def test_draws_are_compared_with_the_exact_posterior(tmp_path):
 
 def test_arms_are_fitted_in_turn_and_one_that_is_decided_no_more(file, tmp_path, monkeypatch):
     # on a fast machine a batch of a second would hold all
-    monkeypatch.setattr(batches, "LARGEST_BATCH", 20)
+    monkeypatch.setattr(plan, "LARGEST_BATCH", 20)
     run = hiercal.Run(
         stories=[hiercal.story(f"{file}:Means")],
         fitters=[hiercal.fitter(f"{file}:narrow"), hiercal.fitter(f"{file}:right")],

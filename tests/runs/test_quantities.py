@@ -230,7 +230,7 @@ def test_what_is_no_quantity_is_refused(options, message):
 def test_what_no_simulation_answers_is_refused_before_any_fit(
     options, message, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(batches, "fit", None)
+    monkeypatch.setattr(batches, "fit_many", None)
     with pytest.raises(ValueError, match=message):
         run(design(**options), tmp_path / "out")
     assert not (tmp_path / "out").exists()

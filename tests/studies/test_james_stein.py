@@ -83,7 +83,13 @@ def records(losses):
     ]
     arms = pd.DataFrame({"arm": list(losses), "is_exact": [arm == "exact" for arm in losses]})
     arms = arms.set_index("arm", drop=False)
-    return SimpleNamespace(records=pd.DataFrame(rows), arms=arms, folder="here")
+    every = pd.DataFrame(rows)
+
+    def cells(*, arms, quantities):
+        own = every[every["arm"].isin(arms) & every["quantity"].isin(quantities)]
+        return ((*key, rows) for key, rows in own.groupby(["arm", "quantity"], sort=False))
+
+    return SimpleNamespace(cells=cells, arms=arms, folder="here")
 
 
 def test_posterior_means_by_mcmc_are_paired_with_the_exact_ones_and_failures_counted():
