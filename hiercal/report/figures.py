@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiercal.report.latex import mixed_in_latex
+from hiercal.runs.manifest import read_manifest
 from hiercal.runs.result import Result
 from hiercal.tables.figures import figure_makers
 
@@ -85,12 +86,17 @@ def paper_figures(
     JournalError
         If a table is not what was written.
     ValueError
-        If a name, style or number of columns is unknown.
+        If a name, style or number of columns is unknown, or the folder is a study's.
     """
     from hiercal import plots
 
     if style not in STYLES:
         raise ValueError(f"style is {style!r}; give {' or '.join(STYLES)}")
+    if isinstance(study := read_manifest(Path(folder)).get("study"), str):
+        raise ValueError(
+            f"{folder} is the folder of the study {study}, whose figures are in "
+            f"{Path(folder) / 'figures'}; give the folder of a run, such as one in its runs/"
+        )
     result = Result(folder)
     makers = figure_makers(result, arms, quantities)
     for name in only:

@@ -42,6 +42,8 @@ LEFT_OUT = {
     ),
 }
 """Columns that a paper has no use for; the files of the folder have them."""
+QUOTED = {"p_holm", "p_effective_holm", "low_ess"}
+"""Columns that settle together which adjusted p-value counts."""
 HEADINGS = {
     "n": "fits",
     "n_failed": "failed",
@@ -196,7 +198,7 @@ def _paper_table(name: str, table: pd.DataFrame, origin: str) -> PaperTable:
 
     errors = _standard_errors(table)
     ready: dict[str, list[str]] = {}
-    if name == "verdicts":
+    if set(table.columns) >= QUOTED:
         ready["p_holm"] = [attention.p_holm(row) for row in table.to_dict("records")]
     columns: dict[str, list[str]] = {}
     numeric = []

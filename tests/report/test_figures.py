@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from hiercal.report.figures import paper_figures, write
 from hiercal.report.latex import mixed_in_latex
 from tests.running import run
 
+RESULTS = Path(__file__).parents[2] / "results"
 ARMS = [f"revealing/known[always={at}]" for at in (-1, 40, 60)]
 
 
@@ -138,6 +140,12 @@ def test_files_for_a_paper_and_for_a_screen(folder, tmp_path):
                   tmp_path / "b")  # fmt: skip
     assert {path.name for path in (tmp_path / "b").iterdir()} == {"ranks.png"}
     assert "is not the folder of a run" in invoke(tmp_path).stderr
+
+
+def test_the_folder_of_a_study_is_told():
+    done = invoke(RESULTS / "funnel", "--only", "ecdf")
+    assert done.exit_code == 2
+    assert "is the folder of the study funnel, whose figures are in" in done.stderr
 
 
 @pytest.mark.parametrize(

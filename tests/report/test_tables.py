@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from hiercal import words
 from hiercal.cli import main
+from hiercal.report import of_folder, tables
 from hiercal.report.tables import FORMATS, PaperTable, paper_tables, write
 from tests.running import run
 
@@ -123,6 +124,14 @@ def test_tables_of_the_studies(study):
         errors = [name for name in columns if f"{name}_se" in columns]
         shown = "".join(table.cells.astype(str).to_numpy().ravel())
         assert NUMBER.search(shown) or not errors, (table.name, errors)
+
+
+def test_a_table_of_ones_own_named_as_one_of_a_run(monkeypatch, tmp_path):
+    own = pd.DataFrame({"arm": ["a"], "verdict": ["fine"], "p_holm": [0.0321], "x": [1.0]})
+    whole = of_folder.Finished({"verdicts": own, "coverage": own.iloc[:, :1]}, "Mine.")
+    monkeypatch.setattr(tables, "finished", lambda folder: whole)
+    made, _ = paper_tables(tmp_path)
+    assert made.cells.iloc[0].tolist() == ["a", "fine", "0.032", "1"]
 
 
 NASTY = r"50 % of {a} & b_c # $x$ \n ~ ^ < > |"
