@@ -1,4 +1,4 @@
-"""The pull-request lane of docs/ci.md: NumPyro on three stories, on two cores.
+"""The pull-request lane of docs/how_to/ci.md: NumPyro on three stories, on two cores.
 
     uv run benchmarks/lane.py
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PAGE = (Path(__file__).parents[1] / "docs" / "ci.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how_to" / "ci.md").read_text()
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 CORES, LIMIT = 2, 90
 

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/mutants.md from the files in results/mutants.
+"""Writes the tables of docs/explanation/mutants.md from the files in results/mutants.
 
 uv run benchmarks/mutants_page.py
 """
@@ -10,7 +10,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "mutants"
-PAGE = ROOT / "docs" / "mutants.md"
+PAGE = ROOT / "docs" / "explanation" / "mutants.md"
 GATES = ("Stan", "posteriordb", "TFP", "PyMC", "NumPyro")
 VERDICTS = {"miscalibrated": "found", "calibrated": "no"}
 

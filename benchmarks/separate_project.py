@@ -3,7 +3,7 @@
     uv run benchmarks/separate_project.py
 
 Makes a virtual environment in a temporary folder, installs hiercal, pytest and pytest-xdist there,
-and runs the Metropolis sampler of docs/ci.md and a spoilt copy of it.
+and runs the Metropolis sampler of docs/how_to/ci.md and a spoilt copy of it.
 """
 
 import re
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "ci.md").read_text()
+PAGE = (ROOT / "docs" / "how_to" / "ci.md").read_text()
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 
 

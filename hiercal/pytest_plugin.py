@@ -5,7 +5,7 @@
         calibration.check(my_fit_function)
 
 Only pytest and the standard library are imported here; all else when the first test asks for it.
-`docs/ci.md` has the options and a workflow.
+`docs/how_to/ci.md` has the options and a workflow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/ci.md: its samplers and the commands of its workflow, as they are written."""
+"""docs/how_to/ci.md: its samplers and the commands of its workflow, as they are written."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[1] / "docs" / "ci.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how_to" / "ci.md").read_text()
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 WORKFLOW = ".github/workflows/calibration.yml"
 

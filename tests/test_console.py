@@ -102,7 +102,8 @@ def test_what_failures_mean_is_printed_for_the_first_ones(finished, capsys):
     rows = of_many(finished, 12)
     said = [
         {"arm": row["arm"], "quantity": row["quantity"], "pattern": "shifted up", "cause": "",
-         "sentence": f"[bold]It {i} is shifted.", "advice": "", "docs": "docs/patterns.md#shifted"}
+         "sentence": f"[bold]It {i} is shifted.", "advice": "",
+         "docs": "docs/explanation/patterns.md#shifted"}
         for i, row in enumerate(rows)
     ]  # fmt: skip
     path = finished.folder / "meaning.csv"

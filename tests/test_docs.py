@@ -12,7 +12,7 @@ from hiercal.runs.columns import QUANTITY, FitRecord
 from hiercal.tables.meaning import COLUMNS as MEANING
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
@@ -26,17 +26,27 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
     ],
 )
 def test_columns_are_those_of_the_code(name, columns):
-    text = (ROOT / "docs" / "files.md").read_text()
+    text = (ROOT / "docs" / "reference" / "files.md").read_text()
     table = text.partition(f"<!-- columns: {name} -->")[2].partition("<!-- end -->")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
     assert dict(rows) == columns
     assert [column for column, _ in rows] == list(columns)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page):
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_pages_named_elsewhere_exist():
+    """In docstrings, messages and other text, as in ``docs/how_to/ci.md``."""
+    text = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    for room in ("hiercal", "tests", "benchmarks", "examples"):
+        text += (ROOT / room).rglob("*.py")
+    for file in text:
+        for page in re.findall(r"(?<![\w/])docs/[\w/]+\.md", file.read_text()):
+            assert (ROOT / page).exists(), f"{file}: {page}"
 
 
 def test_the_readme_is_short_and_its_story_runs(tmp_path):

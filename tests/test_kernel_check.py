@@ -185,7 +185,7 @@ def test_the_command_exits_with_what_it_found(tmp_path, capsys):
 def test_the_documentation_shows_the_examples():
     root = Path(__file__).parents[1]
     codes = re.findall(
-        r"```python\n(.*?)```", (root / "docs" / "kernels.md").read_text(), re.DOTALL
+        r"```python\n(.*?)```", (root / "docs" / "how_to" / "kernels.md").read_text(), re.DOTALL
     )
     for name in ("metropolis", "with_blackjax"):
         _, _, code = (root / f"examples/kernels/{name}.py").read_text().partition('"""\n\n')

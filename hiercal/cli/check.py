@@ -82,7 +82,7 @@ def check(
     figure, journal.sqlite and manifest.json.
 
     With --kernel, single transitions of a kernel are tested, without warm-up and without chains,
-    which takes far fewer gradients (docs/kernels.md); no folder is written.
+    which takes far fewer gradients (docs/how_to/kernels.md); no folder is written.
     """
     from hiercal.console.evidence import show_evidence
     from hiercal.deciding import decide, target_run

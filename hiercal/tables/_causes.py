@@ -93,7 +93,7 @@ def named(failure: Failure, arm: Arm) -> str:
 
 
 def anchor(failure: Failure, arm: Arm) -> str:
-    """Heading of the pattern in ``docs/patterns.md``."""
+    """Heading of the pattern in ``docs/explanation/patterns.md``."""
     first = named(failure, arm).partition(p.AND)[0]
     anchors = {p.SHIFTED_UP: "shifted", p.SHIFTED_DOWN: "shifted", p.MISSES_BOTH: "misses-an-end"}
     anchors |= dict.fromkeys((p.MISSES_SMALL, p.MISSES_LARGE), "misses-an-end")

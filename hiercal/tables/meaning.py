@@ -74,7 +74,7 @@ def meaning(result: Result, judged: pd.DataFrame | None = None) -> pd.DataFrame:
             values = (
                 arm.name, failure.quantity, named(failure, arm), *found.shift, *found.scale,
                 found.at_zero, found.at_max, sentence(failure, arm), cause.cause, cause.advice,
-                f"docs/patterns.md#{anchor(failure, arm)}",
+                f"docs/explanation/patterns.md#{anchor(failure, arm)}",
             )  # fmt: skip
             rows.append(dict(zip(COLUMNS, values, strict=True)))
     return pd.DataFrame(rows, columns=list(COLUMNS))

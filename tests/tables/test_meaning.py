@@ -23,7 +23,7 @@ from hiercal.tables.meaning import COLUMNS
 from tests.running import run
 
 L = 99
-PAGE = Path(__file__).parents[2] / "docs" / "patterns.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "patterns.md"
 
 
 def shape(name, **changed):
@@ -208,7 +208,7 @@ def test_the_table_of_a_planted_pile_up(planted):
     assert 0.06 < row["at_zero"] < 0.2
     assert row["shift_low"] < row["shift"] < row["shift_high"]
     assert row["scale_low"] < row["scale"] < row["scale_high"]
-    assert row["docs"] == "docs/patterns.md#misses-an-end"
+    assert row["docs"] == "docs/explanation/patterns.md#misses-an-end"
 
 
 def test_where_chains_are_short_the_figures_are_of_effective_ranks(planted):
