@@ -95,7 +95,7 @@ def test_a_planted_fault_gets_its_name(fault):
 @pytest.mark.parametrize("n", [200, 1000])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_table_of_the_page(fault, n):
-    """The figures of docs/explanation/patterns.md, from 1,000 runs, to 4 standard errors of both."""
+    """The figures of docs/explanation/patterns.md, of 1,000 runs, to 4 standard errors of both."""
     share_found, share_right = FAULTS[fault][2][:2] if n == 200 else FAULTS[fault][2][2:]
     found, names = right(fault, n, 300, n + 1)
     print(f"{fault}, {n} simulations: found {100 * found:.0f} %, right {100 * names:.0f} %")
