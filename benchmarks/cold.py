@@ -48,12 +48,15 @@ from hiercal.cli import main
 main()
 """
 """The command, which also says when fits have come in."""
+PLAIN = "from hiercal.cli import main; main()"
+"""The command, with nothing else imported."""
 
 
 def timed(root: Path, caches: Path, *arguments: str) -> dict[str, float]:
     """Seconds until the verdict, from the last fit to it, until the end, and of all processors."""
     environment = os.environ | {"PYTHONPATH": str(root), "HIERCAL_CACHE": str(caches)}
-    command = [sys.executable, "-u", "-c", CALL, *arguments]
+    call = CALL if arguments[0] == "run" else PLAIN
+    command = [sys.executable, "-u", "-c", call, *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start, verdict, kept = time.perf_counter(), float("nan"), float("nan")
     said = []

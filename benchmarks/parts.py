@@ -2,6 +2,8 @@
 
 uv run benchmarks/parts.py
 uv run benchmarks/parts.py --fits 1000000 --out /tmp/million
+
+The large run is of a story and a fitter whose ranks are known, which do no sampling.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from hiercal.runs.journal import Journal
 from hiercal.runs.record import ranked
 
 BATCHES, BATCH, REPEATS = 8, 500, 5
+MOCKS = Path(__file__).parents[1] / "tests/mocks.py"
 
 
 def taken_in(in_parts: bool, folder: Path) -> float:
@@ -46,9 +49,8 @@ def taken_in(in_parts: bool, folder: Path) -> float:
 
 def large(fits: int, out: str) -> None:
     """A run of many fits in parts, and what it takes of this process until all are in and after."""
-    run = Run(
-        stories=[story("eight_schools")], fitters=[fitter("exact", draws=100)], simulations=fits
-    )
+    mocks = {"stories": [story(f"{MOCKS}:Flat")], "fitters": [fitter(f"{MOCKS}:Known", draws=99)]}
+    run = Run(**mocks, simulations=fits, name="parts")
     begun = time.perf_counter()
     before = time.process_time()
     hiercal.run(run, out, where=Where(2, parts=True))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from hiercal.cli import main
 
+FINISHED = Path(__file__).parents[1] / "results/eight_schools"
 RUN = """
 simulations = 40
 name = "tiny"
@@ -195,6 +197,16 @@ def test_importing_and_help_load_no_probabilistic_library():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_showing_a_run_loads_no_more_than_its_tables_need():
+    code = (
+        "import sys, hiercal.cli; "
+        f"hiercal.cli.main(['show', {str(FINISHED)!r}], standalone_mode=False); "
+        "heavy = {'scipy', 'matplotlib', 'arviz', 'dask', 'jax'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_a_named_study_is_run_and_shown(tmp_path):

@@ -12,7 +12,7 @@ from rich.text import Text
 from hiercal import words
 from hiercal.console._table import console, table_of
 from hiercal.console._warnings import errors, said
-from hiercal.tables import attention
+from hiercal.report import attention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""A finished run or study as people read it in a paper: tables."""
+"""A finished run or study as people read it: what comes first, tables, figures."""

@@ -14,7 +14,7 @@ import numpy as np
 from hiercal import words
 from hiercal.report.latex import in_latex, number_in_latex, quantity_in_latex
 from hiercal.report.of_folder import finished
-from hiercal.tables import attention
+from hiercal.report import attention
 
 if TYPE_CHECKING:
     import pandas as pd
