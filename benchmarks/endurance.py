@@ -110,7 +110,10 @@ def measure(case: str, simulations: int, out: str, log: str) -> None:
 
 def started(case: str, simulations: int, out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--measure", case, str(simulations), str(out)]
-    return subprocess.Popen([*command, f"{out}.csv"], stdout=subprocess.PIPE, text=True)
+    environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # as the command has it
+    return subprocess.Popen(
+        [*command, f"{out}.csv"], stdout=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def whole(case: str, simulations: int, out: Path) -> tuple[float, pd.DataFrame]:

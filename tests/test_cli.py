@@ -209,6 +209,14 @@ def test_showing_a_run_loads_no_more_than_its_tables_need():
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_commands_give_back_the_memory_that_tables_took():
+    code = (
+        "import hiercal.cli; hiercal.cli.main(['list', 'stories'], standalone_mode=False); "
+        "import pyarrow; assert pyarrow.default_memory_pool().backend_name == 'system'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_a_named_study_is_run_and_shown(tmp_path):
     done = invoke(
         "run", "new_group", "--quick", "--simulations", 40, "--out", tmp_path, "--workers", 0

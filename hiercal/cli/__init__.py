@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def main() -> None:
     ranks each truth among the posterior draws (simulation-based calibration), and says what is
     calibrated, what is not, and what error the run was large enough to see.
     """
+    # Arrow's own allocator keeps what is freed: of 100,000 simulations, a third more memory
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 @main.command("list", short_help="List stories, fitters, studies and kernels.")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiercal import words
+from hiercal.report import attention
 from hiercal.report.latex import in_latex, number_in_latex, quantity_in_latex
 from hiercal.report.of_folder import finished
-from hiercal.report import attention
 
 if TYPE_CHECKING:
     import pandas as pd
