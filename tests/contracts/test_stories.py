@@ -24,6 +24,8 @@ SAMPLED = [
     and (library == "numpyro" or story(name).scale in story(name).models[model])
 ]
 """Models compared with the exact posterior: all in NumPyro, the hierarchical ones in PyMC too."""
+MINUTES = [("survey", "noncentred", "pymc")]
+"""Those whose long run takes minutes."""
 
 
 def simulations(one, n, seed=0):
@@ -200,7 +202,10 @@ def test_exact_draws_follow_the_exact_distribution(name, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "model", "library"), SAMPLED)
+@pytest.mark.parametrize(
+    ("name", "model", "library"),
+    [pytest.param(*each, marks=pytest.mark.nightly if each in MINUTES else ()) for each in SAMPLED],
+)
 def test_exact_posterior_matches_a_long_run(name, model, library):
     """Means within 5 Monte Carlo standard errors, and fractions below exact quantiles too.
 

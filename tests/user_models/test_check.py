@@ -215,7 +215,9 @@ def test_notebook_runs_from_top_to_bottom(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["in_pymc.py:model", "in_numpyro.py:model"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("in_pymc.py:model", marks=pytest.mark.nightly), "in_numpyro.py:model"]
+)
 def test_workers_give_what_this_process_gives(folder, name):
     run = read(name, simulations=12)
     here = hiercal.run(run, folder / "here", where=hiercal.Where(0), progress=False)

@@ -45,7 +45,7 @@ with pm.Model() as model:
 }
 
 
-@pytest.fixture(scope="module", params=["numpyro", "pymc"])
+@pytest.fixture(scope="module", params=["numpyro", pytest.param("pymc", marks=pytest.mark.nightly)])
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "my_model.py").write_text(MODELS[request.param])

@@ -44,6 +44,7 @@ def test_weak_data_are_where_the_centred_model_fails(tmp_path, capsys):
     assert centred["at_0"] >= 14 / 400
 
 
+@pytest.mark.nightly
 def test_eight_schools_around_rubins_data(tmp_path, capsys):
     """The centred tau fails under the prior and around Rubin's data, 400 simulations.
 
