@@ -1,4 +1,4 @@
-"""How the site is built: ``uv run --group docs sphinx-build -W -n --keep-going docs docs/_build``."""
+"""How the site is built; CONTRIBUTING.md has the command."""
 
 import os
 import sys
@@ -22,6 +22,7 @@ language = "en-GB"
 extensions = [
     "outside",
     "docstrings",
+    "offline",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",

@@ -1,7 +1,8 @@
 """Links to files of the repository that lie outside of the documentation.
 
-Some of these files are pages of the site too: README, CONTRIBUTING and others. On GitHub a link leads to
-the file, on the site to its page. Other files can be downloaded; a link to a folder is plain text.
+Some of these files are pages of the site too: README, CONTRIBUTING and others. On GitHub a link
+leads to the file, on the site to its page. Other files can be downloaded; a link to a folder is
+plain text.
 """
 
 import os
@@ -19,7 +20,9 @@ PAGES = {
     "results/claims.md": "studies/ledger.md",
 }
 """Files outside, and the page that each is."""
-LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(
+    r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)"
+)
 
 
 def linked(text: str, file: Path, page: Path) -> str:
