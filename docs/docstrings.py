@@ -1,8 +1,11 @@
 """Docstrings as numpydoc reads them: class attributes are listed with the other attributes."""
 
-from typing import Any
+from __future__ import annotations
 
-from sphinx.application import Sphinx
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 CLASS = "Class attributes"
 

@@ -1,12 +1,15 @@
 """Warn of every page of the site that would load something from the net."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
-from sphinx.util import logging
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 LOADS = {
     "audio": "src",
@@ -74,6 +77,8 @@ def far_loads(site: Path) -> Iterator[tuple[Path, str]]:
 
 def check(app: Sphinx, error: Exception | None) -> None:
     """Warn, which with -W ends the build."""
+    from sphinx.util import logging
+
     if error is None:
         for file, address in far_loads(Path(app.outdir)):
             logging.getLogger(__name__).warning("%s loads %s from the net", file, address)

@@ -5,11 +5,15 @@ leads to the file, on the site to its page. Other files can be downloaded; a lin
 plain text.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
 PAGES = {

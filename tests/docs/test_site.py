@@ -16,8 +16,7 @@ DOCS = ROOT / "docs"
 
 
 def made(name):
-    """A module of the documentation, which needs Sphinx."""
-    pytest.importorskip("sphinx")
+    """A module of the documentation."""
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
