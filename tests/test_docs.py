@@ -12,8 +12,12 @@ from hiercal.runs.columns import QUANTITY, FitRecord
 from hiercal.tables.meaning import COLUMNS as MEANING
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+PAGES = sorted(
+    page
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if "_build" not in page.parts
+)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
 
 
 @pytest.mark.parametrize(
@@ -35,13 +39,23 @@ def test_columns_are_those_of_the_code(name, columns):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page):
-    for target in LINK.findall(page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target, section in LINK.findall(page.read_text()):
+        to = page.parent / target if target else page
+        assert to.exists(), target
+        if section and to.suffix == ".md":
+            assert section in sections(to), f"{target}#{section}"
+
+
+def sections(page):
+    """Anchors of a page's headings, as GitHub and the site make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_pages_named_elsewhere_exist():
     """In docstrings, messages and other text, as in ``docs/how_to/ci.md``."""
-    text = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    text = list(PAGES)
     for room in ("hiercal", "tests", "benchmarks", "examples"):
         text += (ROOT / room).rglob("*.py")
     for file in text:

@@ -1,0 +1,31 @@
+"""What the executed pages begin with: a folder of their own, in which the examples lie."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+
+
+def in_a_new_folder() -> None:
+    """Go to an empty folder with `examples`, and draw figures of a cell as PNG."""
+    from IPython import get_ipython
+
+    folder = Path(tempfile.mkdtemp(prefix="hiercal-docs-"))
+    (folder / "examples").symlink_to(DOCS.parent / "examples", target_is_directory=True)
+    os.chdir(folder)
+    shell = get_ipython()
+    shell.run_line_magic("matplotlib", "inline")
+    shell.run_line_magic("config", "InlineBackend.figure_formats = ['retina']")
+
+
+def page(name: str) -> str:
+    """Text of a page of these docs."""
+    return (DOCS / name).read_text()
+
+
+def block_of(text: str, file: str) -> str:
+    """The block of a page that is a file, as a comment before it says."""
+    (block,) = re.findall(rf"<!-- file: {re.escape(file)} -->\n```\w+\n(.*?)```", text, re.DOTALL)
+    return block
