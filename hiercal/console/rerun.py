@@ -14,6 +14,9 @@ from hiercal.words import count, p_value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+    from rich.table import Table
+
     from hiercal.report.rerun import Rerun
 
 STYLES = {"to the bit": "green", "agrees": "cyan", "disagrees": "bold red", "undecided": "yellow"}
@@ -48,7 +51,7 @@ def show_rerun(found: Rerun, folder: Path) -> None:
         if (found.arms["verdict"] != "to the bit").any():
             out.print(_tested(found), soft_wrap=True)
     if found.tables is not None and len(found.tables):
-        out.print(_tables(found))
+        out.print(_tables(found.tables))
     for line in found.changed[:SHOWN]:
         out.print(f"Another verdict: {line}", style="yellow", soft_wrap=True)
     if len(found.changed) > SHOWN:
@@ -68,7 +71,7 @@ def _label(row: dict[str, object]) -> str:
     return f"{row['run']}: {row['arm']}" if row["run"] else str(row["arm"])
 
 
-def _arms(found: Rerun):
+def _arms(found: Rerun) -> Table:
     table = table_of(
         "Fits that are the same to the bit",
         "arm", "verdict", "fits", "truths", "data", "ranks", "estimates", "statistics", "p (Holm)",
@@ -106,9 +109,9 @@ def _tested(found: Rerun) -> str:
     )
 
 
-def _tables(found: Rerun):
+def _tables(tables: pd.DataFrame) -> Table:
     table = table_of("Tables", "name", "cells", "same", "largest difference (se)", numeric=True)
-    for row in found.tables.to_dict("records"):
+    for row in tables.to_dict("records"):
         z = row["largest_z"]
         shown = f"{z:.2g}" if np.isfinite(z) else "-"
         table.add_row(row["table"], str(row["cells"]), _share(row["same"], row["cells"]), shown)

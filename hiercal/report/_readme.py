@@ -64,9 +64,9 @@ def readme(contents: Mapping[str, Any], manifest: Mapping[str, Any], files: Sequ
     lines = [
         f"# {markdown(name)}",
         "",
-        f"This is {what}. It was made by {_hiercal(manifest)}{changed}. hiercal simulates data from known parameters, fits them, and tests "
-        "whether the true values lie among the posterior draws as they should (simulation-based "
-        "calibration).",
+        f"This is {what}. It was made by {_hiercal(manifest)}{changed}. hiercal simulates data "
+        "from known parameters, fits them, and tests whether the true values lie among the "
+        "posterior draws as they should (simulation-based calibration).",
         "",
         "## Is it whole?",
         "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, fdtrc, ndtri
+from scipy.special import bdtr, fdtrc, ndtri, stdtrit
 
 from hiercal.runs.columns import COLUMNS, FitRecord
 from hiercal.sbc.paired import paired_test
@@ -120,7 +120,7 @@ def compared(before: Result, now: Result, arm: str, simulations: int) -> Compare
         for kind, names in (("ranks", RANKS), ("estimates", ESTIMATES)):
             for name in names:
                 same[kind] &= _equal(one[name], other[name])
-        _judge(found, quantity, one, other)
+        judge(found, quantity, one, other)
     if before.summarises_groups:
         same["ranks"] &= _same_groups(before, now, arm, kept)
     _signs(found, "share of failed fits", *failed)
@@ -150,10 +150,13 @@ def smallest_shift(one: Compared, n_tests: int) -> float:
 
     With the power `POWER`, at the level `ALPHA` over all tests.
     """
-    spreads = [row["shift_se"] for row in one.quantities if np.isfinite(row["shift_se"])]
-    if not spreads:
-        return np.nan
-    return float((ndtri(1 - ALPHA / 2 / max(n_tests, 1)) + ndtri(POWER)) * max(spreads))
+    level = 1 - ALPHA / 2 / max(n_tests, 1)
+    found = [
+        (stdtrit(row["fits"] - 1, level) + ndtri(POWER)) * row["shift_se"]
+        for row in one.quantities
+        if row["fits"] >= LEAST and np.isfinite(row["shift_se"])
+    ]
+    return float(max(found, default=np.nan))
 
 
 def symmetric_test(differences: ArrayLike) -> float:
@@ -209,7 +212,7 @@ def _equal(one: pd.Series, other: pd.Series) -> np.ndarray:
     return (first == second) | (np.isnan(first) & np.isnan(second))
 
 
-def _judge(found: Compared, quantity: str, one: pd.DataFrame, other: pd.DataFrame) -> None:
+def judge(found: Compared, quantity: str, one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Put a quantity's differences and tests on record."""
     done = ((one["status"] == "ok") & (other["status"] == "ok")).to_numpy()
     values = {

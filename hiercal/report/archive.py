@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from hiercal.report import _zip
 from hiercal.report._design import (
-    CannotRerun,
     Design,
     check_design,
     design_of,
@@ -376,6 +375,3 @@ def _bytes_of(content: Path | bytes, name: str) -> bytes:
 
 def _tells(data: bytes, wanted: Sequence[bytes]) -> bool:
     return any(path in data for path in wanted) or bool(_HOMES.search(data))
-
-
-__all__ = ["Archived", "CannotRerun", "archive"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,39 +14,28 @@ import numpy as np
 from hiercal.config import read
 from hiercal.errors import JournalError
 from hiercal.report import _expected, _zip
+from hiercal.report._conclusions import changed_verdicts, of_study
+from hiercal.report._judged import AGREES, DISAGREES, SAME, UNDECIDED, Judged, same_data
 from hiercal.report.agreement import (
     ALPHA,
-    KINDS,
-    LEAST,
-    Compared,
     compared,
     least_p,
-    smallest_shift,
 )
 from hiercal.report.archive import CONTENTS, DATA, LAYOUT, RESULTS, RUNS, SOURCE
-from hiercal.runs.fit import simulate
 from hiercal.runs.manifest import read_manifest, replace, versions
 from hiercal.runs.result import Result
 from hiercal.runs.run import Run
-from hiercal.runs.thinned_draws import to_bytes
 from hiercal.studies import Study
-from hiercal.studies._finished import read_finished
 from hiercal.studies._run import run as run_study
-from hiercal.studies._study import CLAIMS
 from hiercal.tables.export import run as run_run
-from hiercal.words import count, p_value
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hiercal.runs.executors import Where
-    from hiercal.simulators import Story
 
 UNPACKED, MADE = "archive", "rerun"
 """Folders of a rerun: what was archived, and what was made again."""
-SAME, AGREES, DISAGREES, UNDECIDED = "to the bit", "agrees", "disagrees", "undecided"
-OPPOSITE = {"holds", "fails"}
-"""Verdicts on a claim of which one cannot become the other by chance."""
 
 
 @dataclass
@@ -159,7 +147,15 @@ def opened(archive: Path, out: Path) -> Opened:
     if unpacked.exists():
         _zip.verify(unpacked)
     else:
-        _zip.unpack(archive, unpacked)
+        out.mkdir(parents=True, exist_ok=True)
+        replace(mark, json.dumps({"sha256": digest}) + "\n")
+        try:
+            _zip.unpack(archive, unpacked)
+        except BaseException:
+            mark.unlink()
+            with contextlib.suppress(OSError):  # what else is in it is not ours
+                out.rmdir()
+            raise
     try:
         contents = json.loads((unpacked / CONTENTS).read_text(encoding="utf-8"))
         layout = contents["layout"]
@@ -173,8 +169,6 @@ def opened(archive: Path, out: Path) -> Opened:
             f"{archive} has layout {layout}, and this version of hiercal reads {LAYOUT}; install "
             "the version that its README names"
         )
-    if not mark.exists():
-        replace(mark, json.dumps({"sha256": digest}) + "\n")
     return Opened(out, contents, read_manifest(unpacked / RESULTS))
 
 
@@ -246,79 +240,6 @@ def _keep_size(out: Path, made: Path, simulations: int | None) -> None:
             )
 
 
-@dataclass(frozen=True)
-class _Arm:
-    """One arm, with what could keep its data (`reasons`), or its fits besides, from repeating."""
-
-    run: str
-    compared: Compared
-    same_data: np.ndarray
-    reasons: list[str]
-    excuse: list[str]
-
-    def row(self, p: float, what: str, n_tests: int) -> dict[str, Any]:
-        """A row of `Rerun.arms`."""
-        one = self.compared
-        verdict, why = self._judged(p, what)
-        return {
-            "run": self.run,
-            "arm": one.arm,
-            "verdict": verdict,
-            "why": why,
-            "fits": one.fits,
-            "same": one.same_fits,
-            "left_out": one.left_out,
-            "truths": int(one.same["truths"].sum()),
-            "data": int(self.same_data.sum()),
-            "data_known": len(self.same_data),
-            **{kind: int(one.same[kind].sum()) for kind in KINDS if kind != "truths"},
-            "failed_there": one.failed[0],
-            "failed_now": one.failed[1],
-            "largest_difference": max(
-                (row["largest_difference"] for row in one.quantities), default=0.0
-            ),
-            "p_holm": p,
-            "p_of": what,
-            "detectable_shift": smallest_shift(one, n_tests),
-        }
-
-    def _judged(self, p: float, what: str) -> tuple[str, str]:
-        one = self.compared
-        data_same = bool(self.same_data.all() and one.same["truths"].all())
-        if not one.fits:
-            return UNDECIDED, "no fit was made both times"
-        if data_same and one.same_fits == one.fits:
-            return SAME, ""
-        if not data_same and not self.reasons:
-            return DISAGREES, (
-                "truths or data are others, with the same versions and the same kind of processor: "
-                "the story draws from more than its generator"
-            )
-        if data_same and not self.reasons and not self.excuse:
-            return DISAGREES, (
-                "its fits should repeat to the bit, with the same versions and the same kind of "
-                "processor"
-            )
-        if p < ALPHA:
-            return DISAGREES, f"the {what} differs by more than chance allows"
-        reasons = "; ".join([*self.reasons, *self.excuse])
-        if one.fits - one.same_fits and one.fits < LEAST:
-            return UNDECIDED, f"{count(one.fits, 'fit')} can tell nothing ({reasons})"
-        return AGREES, reasons
-
-
-def _same_data(seed: int, story: Story, hashes: Mapping[int, str], one: Compared) -> np.ndarray:
-    """Whether the data of each simulation whose hash is known are the same."""
-    same = []
-    for i in one.simulations[np.isin(one.simulations, list(hashes))]:
-        try:
-            data = hashlib.sha256(to_bytes(simulate(seed, story, int(i)).data)).hexdigest()
-        except Exception:
-            data = ""  # as where it was packed: a simulation that fails is on record as failed
-        same.append(data == hashes[i])
-    return np.array(same, dtype=bool)
-
-
 def _compared(one: Opened, made: Path, runs: Mapping[str, Run]) -> Rerun:
     import pandas as pd
 
@@ -335,7 +256,7 @@ def _compared(one: Opened, made: Path, runs: Mapping[str, Run]) -> Rerun:
         one.out / UNPACKED / DATA, dtype={"run": "str", "story": "str", "data": "str"}
     )
     data = data.fillna("")
-    found: list[_Arm] = []
+    found: list[Judged] = []
     code: dict[str, None] = {}
     changed: list[str] = []
     for name, run in runs.items():
@@ -352,22 +273,23 @@ def _compared(one: Opened, made: Path, runs: Mapping[str, Run]) -> Rerun:
             each = compared(before, now, about["arm"], n)
             known = data[(data["run"] == name) & (data["story"] == about["story"])]
             hashes = dict(zip(known["simulation"], known["data"], strict=True))
-            same = _same_data(run.seed, made_here[about["arm"]].story, hashes, each)
+            same = same_data(run.seed, made_here[about["arm"]].story, hashes, each)
             reasons = [*machine, *of_code]
             asked = fitters[i % len(fitters)] if fitters else about["fitter_name"]
-            found.append(_Arm(name, each, same, reasons, _expected.excuse(asked)))
-    least = least_p([each.compared for each in found])
-    n_tests = sum(len(each.compared.tests) for each in found)
-    rows = [each.row(*p, n_tests) for each, p in zip(found, least, strict=True)]
+            found.append(Judged(name, each, same, reasons, _expected.excuse(asked)))
+    differing = [each.compared for each in found if not each.is_same]
+    least = dict(zip(map(id, differing), least_p(differing), strict=True))
+    n_tests = sum(len(one.tests) for one in differing)
+    rows = [each.row(*least.get(id(each.compared), (np.nan, "")), n_tests) for each in found]
     quantities = [{"run": each.run, **row} for each in found for row in each.compared.quantities]
     tables, broken = None, []
     whole = True
     if "study" in one.manifest:
-        tables, lines, broken = _tables(one.results, made)
+        tables, lines, broken = of_study(one.results, made)
         changed += lines
     else:
         whole = bool(rows) and read_manifest(made)["simulations"] == one.manifest["simulations"]
-        changed += _verdicts(one.results, made) if whole else []
+        changed += changed_verdicts(one.results, made) if whole else []
     result = Rerun(
         one.contents["name"],
         None if whole else read_manifest(made)["simulations"],
@@ -382,61 +304,6 @@ def _compared(one: Opened, made: Path, runs: Mapping[str, Run]) -> Rerun:
     )
     _write(one, result)
     return result
-
-
-def _verdicts(there: Path, here: Path) -> list[str]:
-    """A line for each quantity whose verdict is another one now."""
-    import pandas as pd
-
-    key = ["arm", "quantity"]
-    both = [pd.read_csv(each / "verdicts.csv").set_index(key) for each in (there, here)]
-    lines = []
-    for at in both[0].index.intersection(both[1].index):
-        before, now = (each.loc[at] for each in both)
-        if before["verdict"] != now["verdict"]:
-            lines.append(
-                f"{at[0]}, {at[1]}: {before['verdict']} there (p {p_value(before['p_holm'])}), "
-                f"{now['verdict']} now (p {p_value(now['p_holm'])})"
-            )
-    return lines
-
-
-def _tables(there: Path, here: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """A row per table of a study; claims with another verdict, and those that turned round."""
-    import pandas as pd
-
-    before, now = read_finished(there), read_finished(here)
-    rows, lines, broken = [], [], []
-    for name, table in before.items():
-        other = now.get(name)
-        row = {"table": name, "cells": table.size, "same": 0, "largest_z": np.nan}
-        if other is not None and table.shape == other.shape and [*table] == [*other]:
-            same = (table == other) | (table.isna() & other.isna())
-            row |= {"same": int(same.to_numpy().sum()), "largest_z": _largest_z(table, other)}
-        rows.append(row)
-    if CLAIMS in before and CLAIMS in now:
-        verdicts = [each[CLAIMS].set_index("claim")["verdict"] for each in (before, now)]
-        for claim, verdict in verdicts[0].items():
-            found = verdicts[1].get(claim, "not tested")
-            if verdict != found:
-                lines.append(f"claim {claim}: {verdict} there, {found} now")
-                if {verdict, found} == OPPOSITE:
-                    broken.append(str(claim))
-    return pd.DataFrame(rows), lines, broken
-
-
-def _largest_z(table: pd.DataFrame, other: pd.DataFrame) -> float:
-    """The largest difference of an estimate from its other self, in standard errors of it."""
-    largest = np.nan
-    for name in table:
-        error = f"{name}_se"
-        if error not in table:
-            continue
-        spread = np.hypot(table[error].astype(float), other[error].astype(float)).to_numpy()
-        apart = np.abs(table[name].astype(float) - other[name].astype(float)).to_numpy()
-        known = (spread > 0) & np.isfinite(apart)
-        largest = np.fmax(largest, np.max(apart[known] / spread[known], initial=-np.inf))
-    return float(largest) if np.isfinite(largest) else np.nan
 
 
 def _write(one: Opened, result: Rerun) -> None:
