@@ -19,6 +19,7 @@ from hiercal.cli._exit import (
     interruptible,
     where_options,
 )
+from hiercal.cli.archive import archive, rerun
 from hiercal.cli.check import check as check_command
 from hiercal.cli.figures import figures
 from hiercal.cli.mutants import mutants
@@ -39,6 +40,8 @@ Examples:
   hiercal show results/eight_schools
   hiercal figures results/eight_schools --columns 1 --only ecdf --quantities tau
   hiercal tables results/eight_schools            (for a paper: LaTeX, Markdown, CSV)
+  hiercal archive results/eight_schools           (one file, for a paper's supplement)
+  hiercal rerun eight_schools.zip                 (runs it again: what agrees, what does not)
   hiercal repair results/eight_schools            (after damage: saves what is intact)
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
@@ -365,6 +368,8 @@ for command in (
     figures,
     repair,
     tables,
+    archive,
+    rerun,
     models.requantify,
 ):
     main.add_command(command)

@@ -223,7 +223,15 @@ def _named(files: Iterable[File]) -> dict[str, str]:
 
 
 def named_files(file: File) -> dict[str, str]:
-    """SHA-256 of files that exist under a name written out in a user's source: the data it reads.
+    """SHA-256 of `named_paths`, by the name as it is written."""
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in named_paths(file).items()
+    }
+
+
+def named_paths(file: File) -> dict[str, Path]:
+    """Files that exist under a name written out in a user's source: the data it reads.
 
     A name that the code puts together is not seen.
     """
@@ -232,14 +240,14 @@ def named_files(file: File) -> dict[str, str]:
         for node in ast.walk(ast.parse(file.text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    codes = {}
+    paths = {}
     for name in sorted(names):
         for path in (file.path.parent / name, Path(name)):
             # an empty name is the folder, and one with a line break or a NUL is no file's
             if name.isprintable() and len(name) < LONGEST_PATH and path.is_file():
-                codes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                paths[name] = path
                 break
-    return {name: code for name, code in codes.items() if not name.endswith(".py")}
+    return {name: path for name, path in paths.items() if not name.endswith(".py")}
 
 
 def _name(file: File, common: str) -> str:

@@ -19,7 +19,7 @@ from hiercal.runs import arms
 from hiercal.runs.identity import COMPANIONS, version_of
 from hiercal.runs.run import Run
 from hiercal.runs.seals import REPAIR, Damaged, hash_of, sealed, unsealed
-from hiercal.runs.user_files import given_files
+from hiercal.runs.user_files import given_files, reference
 
 if TYPE_CHECKING:
     from hiercal.runs.journal import Journal
@@ -70,6 +70,7 @@ def write_manifest(
     kept: dict[str, Any] = {
         **{"earlier_versions": [], "given": {}, "made_of": {}, "files": [], "hashes": {}},
         "fit_seconds": {},
+        "config": None,
     }
     if path.exists():
         stored = read_manifest(folder)
@@ -94,6 +95,8 @@ def write_manifest(
         **kept,
         "given": given_file(given) | given_files(*run.stories, *run.fitters, *run.quantities)
         or kept["given"],
+        "references": references(run),
+        **({"config": os.fspath(given)} if given is not None else {}),
         **({"labels": labels(run)} if run.keep_draws else {}),
     }
     write_sealed(path, manifest)
@@ -134,6 +137,15 @@ def labels(run: Run) -> dict[str, dict[str, list[str]]]:
     return {
         arm.story_label: {name: arm.story.labels(name) for name in arm.story.dims}
         for arm in run.arms
+    }
+
+
+def references(run: Run) -> dict[str, list[str]]:
+    """What a TOML file calls each story, fitter and quantity; empty where it has no name there."""
+    return {
+        "stories": [reference(story, story.name) for story in run.stories],
+        "fitters": [reference(fitter, fitter.name) for fitter in run.fitters],
+        "quantities": [reference(one.function, "") for one in run.quantities],
     }
 
 

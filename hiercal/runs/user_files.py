@@ -19,6 +19,7 @@ from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 from hiercal.errors import DrawsRefused, ModelRefused, UnknownName
 from hiercal.runs.source import Root, closure
@@ -198,6 +199,29 @@ def given_files(*items: object) -> dict[str, str]:
             module = module_of(code).partition(".")[2]
             hashes |= dict([bundle.given[module]] if module in bundle.given else [])
     return hashes
+
+
+def reference(item: Any, name: str) -> str:
+    """What a story, fitter or function is called where it is asked for; empty if it has no name.
+
+    Parameters
+    ----------
+    item : Story, Fitter or function
+    name : str
+        Its own.
+    """
+    code = item if isinstance(item, FunctionType) else getattr(item, "function", type(item))
+    attribute = code.__qualname__
+    if (read_from := sys.modules.get(getattr(item, "module", ""))) is not None:
+        code = read_from
+        stem = module_of(code).rpartition(".")[2]
+        # a model called model goes by the name of its file
+        attribute = "model" if name == stem and hasattr(code, "model") else name
+    if bundle := bundle_of(code):
+        module = module_of(code).partition(".")[2]
+        return f"{bundle.given[module][0]}:{attribute}" if module in bundle.given else ""
+    room, _, own = module_of(code).rpartition(".")
+    return name if own == name and room in ("hiercal.simulators", "hiercal.fitters") else ""
 
 
 class _Finder(MetaPathFinder):

@@ -33,7 +33,7 @@ from hiercal.runs.measurements import (
     joined,
     number_kept,
 )
-from hiercal.runs.user_files import given_files
+from hiercal.runs.user_files import given_files, reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +132,7 @@ def run(
             "options": study.options(),
             "seconds": round(earlier + time.perf_counter() - start, 1),
             "given": given_file(given) | given_files(study),
+            "reference": reference(study, study.name),
             "versions": versions(),
             "commit": commit(),
             **identity.of_class(type(study)),
