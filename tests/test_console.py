@@ -6,11 +6,11 @@ import pytest
 
 from hiercal import Result, Run, fitter, story
 from hiercal.console import result as console
-from hiercal.console._warnings import errors, said
 from hiercal.runs.manifest import made_of
 from hiercal.runs.progress import Bars, Lines, Tally
 from hiercal.tables import attention, mixing, verdicts
 from hiercal.tables.mixing import check, outcome
+from hiercal.tables.told import errors, said
 from tests.running import run
 
 NASTY = ("[/nope]", "theta[north]", "a$b_c$", "A|B", "<script>", ":smile:", "[bold]x")

@@ -22,6 +22,7 @@ from hiercal.cli.check import check as check_command
 from hiercal.cli.figures import figures
 from hiercal.cli.mutants import mutants
 from hiercal.cli.repair import repair
+from hiercal.cli.report import report
 from hiercal.cli.tables import tables
 
 EXAMPLE = """
@@ -38,6 +39,7 @@ Examples:
   hiercal show results/eight_schools
   hiercal figures results/eight_schools --columns 1 --only ecdf --quantities tau
   hiercal tables results/eight_schools            (for a paper: LaTeX, Markdown, CSV)
+  hiercal report results/eight_schools            (one HTML page)
   hiercal repair results/eight_schools            (after damage: saves what is intact)
   hiercal requantify results/mine --quantities mine.py   (of a run with keep_draws = true)
   hiercal ranks draws.parquet --truths truths.parquet   (draws made elsewhere)
@@ -361,6 +363,7 @@ for command in (
     models.ranks,
     figures,
     repair,
+    report,
     tables,
     models.requantify,
 ):
