@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hiercal import words
-from hiercal.report.page.origin import options
+from hiercal.report.page.origin import options, without_shape
 from hiercal.tables.told import not_uniform
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PACKAGES = {"numpyro": ("numpyro", "jax"), "pymc": ("pymc", "nutpie")}
 """What samples, of fitters."""
+POSTERIOR_SBC = "sailynoja2025"
+"""Cited only where a run is around data."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _ademp(manifest: Mapping[str, Any], verdicts: pd.DataFrame, n: int) -> list[
     fits = n * len(failed)
     given = [text for arm in arms if (text := options(arm["story_options"].get("given") or {}))]
     from_ = "posterior given the data" if arms[0].get("sbc") == "posterior" else "prior"
-    truths = f"from its {from_}" + (f", with {given[0]} fixed" if given else "")
+    truths = f"from the {from_}" + (f", with {given[0]} fixed" if given else "")
     groups = (
         " Group effects are summarised by their mean, least and largest, and their ranks are "
         "pooled."
@@ -61,11 +63,12 @@ def _ademp(manifest: Mapping[str, Any], verdicts: pd.DataFrame, n: int) -> list[
         else ""
     )
     lost = int(failed.sum())
-    shift = verdicts["detectable_shift"]
+    seen = verdicts[(verdicts["n"] > 0).to_numpy()]
     found = (
-        f"With probability 0.9 the run finds a shift of {_range(shift)} posterior sd in any single "
-        f"quantity, or an sd that is wrong by a factor of {_range(verdicts['detectable_scale'])}."
-        if shift.notna().any()
+        f"With probability 0.9 the run finds a shift of {_range(seen['detectable_shift'])} "
+        "posterior sd in any single "
+        f"quantity, or an sd that is wrong by a factor of {_range(seen['detectable_scale'])}."
+        if len(seen)
         else "No fit was completed, so no error could have been found."
     )
     return [
@@ -177,8 +180,7 @@ def _fitter(arm: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         for name in PACKAGES.get(arm["fitter_name"], ())
         if name in versions
     )
-    rest = {k: v for k, v in arm["fitter_options"].items() if k not in ("chains", "draws")}
-    told = "; ".join(filter(None, (used, options(rest))))
+    told = "; ".join(filter(None, (used, options(without_shape(arm["fitter_options"])))))
     return (
         f"{arm['fitter']}: {words.count(arm['chains'], 'chain')} of "
         f"{words.count(arm['draws'], 'draw')}{f' ({told})' if told else ''}."
@@ -223,10 +225,8 @@ def bibtex(manifest: Mapping[str, Any] | None = None, *, around: bool = False) -
         "  title  = {hiercal: Simulation-Based Calibration and Validation of Hierarchical "
         f"{{Bayesian}} Models}},\n  note   = {{{note}}}\n}}"
     )
-    entries = [
-        each for each in references() if around or not each.startswith("@article{sailynoja2025")
-    ]
-    return "\n\n".join([own, *entries])
+    cited = [each for each in references() if around or POSTERIOR_SBC not in each]
+    return "\n\n".join([own, *cited])
 
 
 def references() -> list[str]:

@@ -159,11 +159,14 @@ def _design(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         design.setdefault(f"story {arm['story']}", options(arm["story_options"]))
     for arm in manifest["arms"]:
         shape = f"{words.count(arm['chains'], 'chain')} of {words.count(arm['draws'], 'draw')}"
-        rest = options(
-            {k: v for k, v in arm["fitter_options"].items() if k not in ("chains", "draws")}
-        )
+        rest = options(without_shape(arm["fitter_options"]))
         design.setdefault(f"fitter {arm['fitter']}", ", ".join(filter(None, (shape, rest))))
     return list(design.items())
+
+
+def without_shape(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a fitter but its chains and draws, which are said apart."""
+    return {name: value for name, value in given.items() if name not in ("chains", "draws")}
 
 
 def options(given: Mapping[str, Any]) -> str:
