@@ -102,7 +102,7 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
         headline=said_first,
         state=state,
         level=level(verdicts),
-        notices=_notices(folder, manifest, n),
+        notices=_notices(manifest, n),
         arms=rows,
         finds=told.found(verdicts),
         meanings=said[: attention.MOST_ROWS],
@@ -117,6 +117,7 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
             *told.not_uniform(result.arms),
             *manifest.get("notes", ()),
             *_joined(manifest["unseen"], [arm["arm"] for arm in manifest["arms"]]),
+            *_not_made(folder),
         ],
         grid=grid(result, tables, arms, quantities),
         sampling=sampling(manifest["arms"], fits, mixed, verdicts, max_rank),
@@ -155,21 +156,14 @@ def _stories(manifest: Mapping[str, Any]) -> str:
     return ", ".join(dict.fromkeys(arm["story"] for arm in manifest["arms"]))
 
 
-def _notices(folder: Path, manifest: Mapping[str, Any], n: int) -> list[str]:
-    """What is unfinished of the run, or could not be made."""
-    import pandas as pd
-
+def _notices(manifest: Mapping[str, Any], n: int) -> list[str]:
+    """What has to be known before the verdict is read."""
     said = []
     if n < manifest["simulations"]:
         said.append(
             f"A run of {words.count(manifest['simulations'], 'simulation')} has not ended; this is "
             f"of the first {n}. The same command goes on."
         )
-    if (path := folder / "not_made.csv").exists():
-        said += [
-            f"{row['name']} could not be made: {row['why']}"
-            for row in pd.read_csv(path).to_dict("records")
-        ]
     if "asked_of" in manifest:
         said.append(
             f"These are answers about the draws kept by the run in "
@@ -178,6 +172,16 @@ def _notices(folder: Path, manifest: Mapping[str, Any], n: int) -> list[str]:
             "its false alarms."
         )
     return said
+
+
+def _not_made(folder: Path) -> list[str]:
+    """Tables and figures of the run that could not be made, a sentence each."""
+    import pandas as pd
+
+    if not (path := folder / "not_made.csv").exists():
+        return []
+    rows = pd.read_csv(path).to_dict("records")
+    return [f"{row['name']} could not be made: {row['why']}" for row in rows]
 
 
 def is_study(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT = "report.html"
+BREAKS = re.compile(r"(?<=[/_,])(?=.)|(?<=-)(?=[^\W\d_])")
+"""Where names are best broken."""
 
 
 def page(folder: Path, *, arms: Sequence[str] = (), quantities: Sequence[str] = ()) -> str:
@@ -98,19 +101,14 @@ def _environment() -> Environment:
 
 
 def breakable(name: object) -> Markup:
-    """A name that may be broken after a slash, a hyphen, an underscore or a comma, not elsewhere.
+    """A name that is best broken after a slash, an underscore, a comma or a hyphen before a letter.
 
     Examples
     --------
-    >>> breakable("a/b<c>")
-    Markup('a/<wbr>b&lt;c&gt;')
+    >>> breakable("a/b<c>[-1]")
+    Markup('a/<wbr>b&lt;c&gt;[-1]')
     """
-    pieces: list[str] = [""]
-    for letter in str(name):
-        pieces[-1] += letter
-        if letter in "/-_,":
-            pieces.append("")
-    return Markup("<wbr>").join(piece for piece in pieces if piece)
+    return Markup("<wbr>").join(BREAKS.split(str(name)))
 
 
 def _source(name: str) -> str:

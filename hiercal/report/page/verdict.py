@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiercal import words
-from hiercal.sbc.pattern import Interval
 from hiercal.tables import attention
-from hiercal.tables._sentences import shifted, wide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +26,9 @@ class ArmRow:
         The worst verdict on any of its quantities.
     quantity, p : str
         That with the strongest evidence against it.
-    effect : str
-        How its draws are wrong, in posterior sd; empty where no error was found.
+    shift, scale : str
+        How far its draws are off in posterior sd, and the factor by which their sd is, each with a
+        95 % interval; words where no error was found.
     finds : str
         The smallest shift that it would have shown.
     chains, failed : str
@@ -42,7 +42,8 @@ class ArmRow:
     verdict: str
     quantity: str
     p: str
-    effect: str
+    shift: str
+    scale: str
     finds: str
     chains: str
     failed: str
@@ -70,7 +71,7 @@ def arm_rows(
                 verdict=worst[arm],
                 quantity=str(row["quantity"]),
                 p=attention.p_holm(row),
-                effect=effect(effects.get((arm, row["quantity"]))),
+                **effect(effects.get((arm, row["quantity"])), worst[arm]),
                 finds=f"{_sd(own['detectable_shift'].max())}" if n else "nothing",
                 chains=_chains(mix),
                 failed=f"{n_failed} of {n + n_failed}",
@@ -85,14 +86,27 @@ def _last(p: float) -> float:
     return 2.0 if np.isnan(p) else p
 
 
-def effect(row: Mapping[str, Any] | None) -> str:
-    """How far draws are off, of a row of the table of meanings."""
+def effect(row: Mapping[str, Any] | None, verdict: str) -> dict[str, str]:
+    """Shift and scale of the draws, of a row of the table of meanings.
+
+    Examples
+    --------
+    >>> row = {"shift": -0.31, "shift_low": -0.4, "shift_high": -0.22}
+    >>> effect(row | {"scale": 12, "scale_low": 0, "scale_high": math.inf}, "miscalibrated")
+    {'shift': '-0.31 (-0.40 to -0.22)', 'scale': 'far too large'}
+    """
     if row is None:
-        return ""
-    by, times = (
-        Interval(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in ("shift", "scale")
-    )
-    return f"draws {shifted(by)}; {wide(times)}"
+        said = {"calibrated": "none found", "inconclusive": "not known"}.get(verdict, "-")
+        return {"shift": said, "scale": said}
+    low, high = row["shift_low"], row["shift_high"]
+    shift = f"{row['shift']:+.2f} ({low:+.2f} to {high:+.2f})"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        shift = f"beyond {math.trunc(row['shift']):+d}"
+    low, high = row["scale_low"], row["scale_high"]
+    scale = f"{row['scale']:.2f} ({low:.2f} to {high:.2f})"
+    if not (low > 0 and math.isfinite(high)):
+        scale = "far too small" if row["scale"] < 1 else "far too large"
+    return {"shift": shift, "scale": scale}
 
 
 def _chains(row: Mapping[str, Any]) -> str:
