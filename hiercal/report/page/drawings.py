@@ -62,6 +62,7 @@ class Drawings:
         bars = [
             (f"M{left:.0f} {HIGH}V{height:.0f}H{right:.0f}V{HIGH}", out)
             for left, right, height, out in zip(edges[:-1], edges[1:], y, outside, strict=True)
+            if height < HIGH
         ]
         cut = np.flatnonzero(counts > top)
         parts = [

@@ -13,7 +13,7 @@ from hiercal.report.page.cells import Grid, grid
 from hiercal.report.page.methods import Methods, methods
 from hiercal.report.page.origin import Origin, origin
 from hiercal.report.page.sampling import Sampling, sampling
-from hiercal.report.page.verdict import ArmRow, arm_rows, headline, level
+from hiercal.report.page.verdict import ArmRow, arm_rows, headline, level, smallest
 from hiercal.report.tables import PaperTable, paper_table
 from hiercal.runs.manifest import MANIFEST, read_manifest
 from hiercal.runs.result import Result
@@ -31,6 +31,7 @@ class RunPage:
     subtitle: str
     headline: str
     state: str
+    smallest: str
     level: str
     notices: Sequence[str]
     arms: Sequence[ArmRow]
@@ -101,6 +102,7 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
         ),
         headline=said_first,
         state=state,
+        smallest=smallest(verdicts),
         level=level(verdicts),
         notices=_notices(manifest, n),
         arms=rows,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT = "report.html"
-BREAKS = re.compile(r"(?<=[/_,])(?=.)|(?<=-)(?=[^\W\d_])")
+BREAKS = re.compile(r"(?<=[/_,\[])(?=.)|(?<=-)(?=[^\W\d_])")
 """Where names are best broken."""
 
 
@@ -101,12 +101,12 @@ def _environment() -> Environment:
 
 
 def breakable(name: object) -> Markup:
-    """A name that is best broken after a slash, an underscore, a comma or a hyphen before a letter.
+    """A name with the places marked where it is best broken.
 
     Examples
     --------
     >>> breakable("a/b<c>[-1]")
-    Markup('a/<wbr>b&lt;c&gt;[-1]')
+    Markup('a/<wbr>b&lt;c&gt;[<wbr>-1]')
     """
     return Markup("<wbr>").join(BREAKS.split(str(name)))
 

@@ -161,6 +161,20 @@ def _some(n: int, total: int) -> str:
     return f"{n} of {total} arms {'is' if n == 1 else 'are'}"
 
 
+def smallest(verdicts: pd.DataFrame) -> str:
+    """The smallest errors that the run would have found, in one sentence for all arms."""
+    seen = verdicts[(verdicts["n"] > 0).to_numpy()]
+    if seen.empty:
+        return "No fit was completed, so no error could have been found."
+    of_arms = seen.groupby("arm")[["detectable_shift", "detectable_scale"]].max()
+    least, most = (words.detectable(*map(float, each)) for each in (of_arms.min(), of_arms.max()))
+    every = least if least == most else f"{least} in some arms, and {most} in others"
+    return (
+        "Smallest error that would have been found, with probability 0.9, if one quantity alone is "
+        f"wrong: a shift of {every}."
+    )
+
+
 def level(verdicts: pd.DataFrame) -> str:
     """The false-alarm rate, without which no verdict stands."""
     family = words.count(len(verdicts), "quantity")
