@@ -39,6 +39,19 @@ def p_value(p: float) -> str:
     return f"< {SMALLEST_P:.0e}" if p < SMALLEST_P else f"{p:.2g}"
 
 
+def e_value(log10: float) -> str:
+    """An e-value with two digits.
+
+    Examples
+    --------
+    >>> e_value(-0.3), e_value(2.0), e_value(7.31)
+    ('0.5', '100', '1e7')
+    """
+    if log10 < 4:
+        return f"{10**log10:.2g}" if log10 < 2 else f"{10**log10:.0f}"
+    return f"1e{log10:.0f}"
+
+
 def rounded(value: float, error: float) -> str:
     """A number and its standard error, to as many digits as the error allows.
 

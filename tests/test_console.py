@@ -6,8 +6,8 @@ import pytest
 
 from hiercal import Result, Run, fitter, story
 from hiercal.console import result as console
-from hiercal.console._warnings import errors, said
 from hiercal.report import attention
+from hiercal.report.told import errors, said
 from hiercal.runs.manifest import made_of
 from hiercal.runs.progress import Bars, Lines, Tally
 from hiercal.tables import mixing, verdicts

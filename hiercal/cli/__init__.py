@@ -19,11 +19,13 @@ from hiercal.cli._exit import (
     interruptible,
     where_options,
 )
+from hiercal.cli._live import live_options, shown_live
 from hiercal.cli.archive import archive, rerun
 from hiercal.cli.check import check as check_command
 from hiercal.cli.figures import figures
 from hiercal.cli.mutants import mutants
 from hiercal.cli.repair import repair
+from hiercal.cli.report import report
 from hiercal.cli.tables import tables
 
 EXAMPLE = """
@@ -40,6 +42,7 @@ Examples:
   hiercal show results/eight_schools
   hiercal figures results/eight_schools --columns 1 --only ecdf --quantities tau
   hiercal tables results/eight_schools            (for a paper: LaTeX, Markdown, CSV)
+  hiercal report results/eight_schools            (one HTML page)
   hiercal archive results/eight_schools           (one file, for a paper's supplement)
   hiercal rerun eight_schools.zip                 (runs it again: what agrees, what does not)
   hiercal repair results/eight_schools            (after damage: saves what is intact)
@@ -150,6 +153,7 @@ def list_(kind: str | None, table: bool, results: Path) -> None:
 )
 @click.option("--quick", is_flag=True, help="A named study, at a size that takes under a minute.")
 @click.option("--fresh", is_flag=True, help=FRESH)
+@live_options
 @where_options
 @interruptible
 def run(
@@ -168,6 +172,8 @@ def run(
     fresh: bool,
     fit_seconds: float | None,
     worker_memory: str | None,
+    live: bool,
+    live_port: int,
 ) -> None:
     """Run what CONFIG says; the same command goes on with an interrupted run.
 
@@ -206,6 +212,8 @@ def run(
         fail(str(error), 2)
     name = config.stem if isinstance(wanted, Study) and config.suffix == ".toml" else wanted.name
     folder = out or Path("results") / (f"{name}-quick" if quick else name)
+    if live and isinstance(wanted, Study):
+        fail(f"--live is of one run, and the study {wanted.name} has several; leave it out", 2)
     try:
         if isinstance(wanted, Study):
             tables = run_study(
@@ -215,9 +223,11 @@ def run(
             if check and failing:
                 sys.exit(1)
             return
-        result = run_run(
-            wanted, folder, where=where, fresh=fresh, given=config, judged=show_verdict
-        )
+        with shown_live(wanted, folder, parts=parts, port=live_port if live else None) as progress:
+            result = run_run(
+                wanted, folder, where=where, fresh=fresh, given=config, judged=show_verdict,
+                progress=progress,
+            )  # fmt: skip
     except (JournalError, UnknownName) as error:
         fail(str(error), 2)
     except (RunError, ValueError, ModuleNotFoundError) as error:
@@ -367,6 +377,7 @@ for command in (
     models.ranks,
     figures,
     repair,
+    report,
     tables,
     archive,
     rerun,

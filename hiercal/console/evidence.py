@@ -40,7 +40,7 @@ def show_evidence(found: Decision) -> None:
             Text(arm.verdict, STYLES[arm.verdict]),
             str(arm.simulations),
             str(arm.failed),
-            e_value(arm.path[-1] / np.log(10)) if arm.path else "-",
+            words.e_value(arm.path[-1] / np.log(10)) if arm.path else "-",
             Text(f"{best['quantity']} ({_test(best)})") if arm.rejected else "",
         )
     out.print(shown)
@@ -114,19 +114,6 @@ def unseen(table: pd.DataFrame) -> str:
             f"{_factor(exact['detectable_scale_exact'].max())}"
         )
     return f"{said}."
-
-
-def e_value(log10: float) -> str:
-    """An e-value with two digits.
-
-    Examples
-    --------
-    >>> e_value(-0.3), e_value(2.0), e_value(7.31)
-    ('0.5', '100', '1e7')
-    """
-    if log10 < 4:
-        return f"{10**log10:.2g}" if log10 < 2 else f"{10**log10:.0f}"
-    return f"1e{log10:.0f}"
 
 
 def _strongest(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -11,11 +11,10 @@ from rich.text import Text
 
 from hiercal import words
 from hiercal.console._table import console, table_of
-from hiercal.console._warnings import errors, said
 from hiercal.report import attention
+from hiercal.report.told import errors, found, not_uniform, said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -32,11 +31,6 @@ LEGEND = (
     "do not mix, that have a divergence. ESS < L: largest share, over the quantities, of fits with "
     "fewer effective draws than the L = {max_rank} that a truth is ranked among."
 )
-FINDS = (
-    "found with probability 0.9: in one quantity alone a shift of {alone}; in all quantities of "
-    "the arm at once {shared}, if they err independently, and something between if they do not."
-)
-SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
 
 
 def show_verdict(result: Result) -> None:
@@ -82,14 +76,12 @@ def show_result(result: Result, every: bool = False, *, drawing: bool = False) -
         )
     path = result.folder / "mixing.csv"
     mixed = pd.read_csv(path).set_index("arm") if path.exists() else pd.DataFrame()
-    worst = {
-        str(arm): min(rows["verdict"], key=SEVERITY.index)
-        for arm, rows in verdicts.groupby("arm", sort=False)
-    }
+    worst = attention.worst(verdicts)
     _show_first(out, verdicts)
     out.print(_arm_table(verdicts, mixed, worst))
     out.print(LEGEND.format(max_rank=manifest["run"]["max_rank"]), markup=False)
-    _show_detectable(out, verdicts)
+    for who, finds in found(verdicts):
+        out.print(f"{who}: {finds}", markup=False)
     out.print()
     for arm, row in mixed.iterrows():
         if warnings := said(row.to_dict()):
@@ -115,7 +107,7 @@ def show_result(result: Result, every: bool = False, *, drawing: bool = False) -
         for row in pd.read_csv(not_made).to_dict("records"):
             out.print(f"{row['name']} could not be made: {row['why']}", markup=False)
     notes = (*manifest.get("notes", ()), *manifest["unseen"])  # older runs have no notes
-    for sentence in (*notes, *_not_uniform(result.arms)):
+    for sentence in (*notes, *not_uniform(result.arms)):
         out.print(sentence, markup=False)
     out.print(
         f"Family-wise level 5 % over {family} {'quantity' if family == 1 else 'quantities'} of all "
@@ -131,30 +123,6 @@ def show_result(result: Result, every: bool = False, *, drawing: bool = False) -
             f"`hiercal show {result.folder} --figures png` does.",
             soft_wrap=True,
         )
-
-
-def _not_uniform(arms: pd.DataFrame) -> list[str]:
-    """What makes ranks miss uniformity by design, a sentence each."""
-    stories = {
-        f"{row['story_name']} with {_values(given)}"
-        for row in arms.to_dict("records")
-        if (given := row["story_options"].get("given"))
-    }
-    assumed = {
-        row["fitter_name"] for row in arms.to_dict("records") if row["fitter_options"].get("assume")
-    }
-    end = "are not uniform even for the exact posterior; compare arms with it (bias.csv) instead."
-    return [
-        *(f"Ranks of {story} given {end}" for story in sorted(stories)),
-        *(
-            f"Ranks of {name} under other assumptions than the story's {end}"
-            for name in sorted(assumed)
-        ),
-    ]
-
-
-def _values(given: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} = {value:g}" for name, value in given.items())
 
 
 def _show_errors(out: Console, result: Result) -> None:
@@ -209,20 +177,6 @@ def _arm_table(verdicts: pd.DataFrame, mixed: pd.DataFrame, worst: dict[str, str
             words.percent(rows["low_ess"].max()),
         )
     return table
-
-
-def _show_detectable(out: Console, verdicts: pd.DataFrame) -> None:
-    """Print the smallest errors that each arm would have shown, once where arms have the same."""
-    arms: dict[tuple[str, str], list[str]] = {}
-    for arm, rows in verdicts[(verdicts["n"] > 0).to_numpy()].groupby("arm", sort=False):
-        alone, shared = (
-            words.detectable(rows[f"{kind}_shift"].max(), rows[f"{kind}_scale"].max())
-            for kind in ("detectable", "shared")
-        )
-        arms.setdefault((alone, shared), []).append(str(arm))
-    for (alone, shared), names in arms.items():
-        who = "All arms" if len(arms) == 1 else ", ".join(names)
-        out.print(f"{who}: {FINDS.format(alone=alone, shared=shared)}", markup=False)
 
 
 def _show_first(out: Console, verdicts: pd.DataFrame) -> None:

@@ -9,9 +9,8 @@ from hiercal.plots._layout import assemble, wrapped_grid
 from hiercal.plots._overlay import arm_handles, zero_line
 from hiercal.plots._records import Records, select
 from hiercal.plots._style import arm_styles, style
-from hiercal.sbc.coverage import central_coverage
+from hiercal.sbc.coverage import DRAWN_LEVELS, central_coverage, order_statistics
 
-_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96)
 _FEWER_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _MOST_ARMS = 3
 
@@ -62,7 +61,8 @@ def coverage(
     """
     selection = select(records, quantities, arms)
     styles = arm_styles(selection.all_arms)
-    k = _order_statistics(selection.max_rank, len(selection.arms))
+    levels = DRAWN_LEVELS if len(selection.arms) <= _MOST_ARMS else _FEWER_LEVELS
+    k = order_statistics(selection.max_rank, levels)
     nominal = 100 * (1 - 2 * k / (selection.max_rank + 1))
     spacing = float(np.diff(np.sort(nominal)).min()) if len(k) > 1 else 10.0
     step = 0.7 * spacing / max(len(selection.arms), 3)
@@ -102,10 +102,3 @@ def coverage(
             xlabel="Nominal level of the central posterior interval (%)",
             ylabel="Coverage minus nominal level\n(percentage points)",
         )
-
-
-def _order_statistics(max_rank: int, n_arms: int) -> np.ndarray:
-    """Order statistics k whose central intervals come nearest to the levels drawn."""
-    levels = np.array(_LEVELS if n_arms <= _MOST_ARMS else _FEWER_LEVELS)
-    nearest = np.rint((1 - levels) * (max_rank + 1) / 2).astype(int)
-    return np.unique(np.clip(nearest, 1, max(1, max_rank // 2)))

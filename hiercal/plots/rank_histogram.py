@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from hiercal.plots._layout import assemble, mark_empty, matrix
 from hiercal.plots._records import Records, select
 from hiercal.plots._style import BAND, BAR, INK, NOTE_SIZE, OUTSIDE, plain, style
-from hiercal.sbc.histogram_band import histogram_band
+from hiercal.sbc.histogram_band import bin_number, histogram_band
 
 # A spike would flatten all other panels of its row; what is cut off is written on the bar.
 _TALLEST = 3.0
@@ -65,7 +65,7 @@ def rank_histogram(
     """
     selection = select(records, quantities, arms)
     n_ranks = selection.max_rank + 1
-    n_bins = _bin_number(n_ranks, max((panel.n for panel in selection.panels.values()), default=0))
+    n_bins = bin_number(n_ranks, max((panel.n for panel in selection.panels.values()), default=0))
     n_cut = 0
     with style():
         figure, axes = matrix(
@@ -106,13 +106,6 @@ def rank_histogram(
             xlabel=f"Rank of the truth among {selection.max_rank} posterior draws",
             ylabel="Simulations per bin",
         )
-
-
-def _bin_number(n_ranks: int, n: int) -> int:
-    """Divisor of the number of ranks nearest to 20, or to n / 10 (at least 5) when n is small."""
-    target = min(20.0, max(5.0, n / 10))
-    divisors = [d for d in range(2, n_ranks + 1) if n_ranks % d == 0]
-    return min(divisors, key=lambda d: (abs(d - target), d))
 
 
 def _draw(axes: Axes, counts: np.ndarray, n_ranks: int, level: float) -> float:

@@ -276,7 +276,7 @@ def _without_paths(manifest: Mapping[str, Any], design: Design) -> bytes:
     given = {design.names.get(name, Path(name).name): digest
              for name, digest in manifest["given"].items()}  # fmt: skip
     changed = {**manifest, "given": given}
-    if manifest.get("config") is not None:
+    if manifest.get("config"):
         changed["config"] = design.config or Path(manifest["config"]).name
     if isinstance(manifest.get("reference"), str):
         changed["reference"] = _named(manifest["reference"], design)

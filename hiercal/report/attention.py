@@ -11,6 +11,8 @@ from hiercal.sbc.mixing import MAX_LOW_ESS
 if TYPE_CHECKING:
     import pandas as pd
 
+SEVERITY = ("miscalibrated", "inconclusive", "calibrated")
+"""Verdicts, the worst first."""
 MOST_ROWS = 5
 """Rows of the block that comes first, and sentences on what failures mean."""
 MOST_QUANTITIES = 15
@@ -30,6 +32,14 @@ def quoted(row: dict[str, Any]) -> float:
 def p_holm(row: dict[str, Any]) -> str:
     """The same in words."""
     return words.p_value(quoted(row)) + (" (eff.)" if autocorrelated(row) else "")
+
+
+def worst(verdicts: pd.DataFrame) -> dict[str, str]:
+    """By arm, the worst verdict on any of its quantities."""
+    return {
+        str(arm): min(rows["verdict"], key=SEVERITY.index)
+        for arm, rows in verdicts.groupby("arm", sort=False)
+    }
 
 
 def vector(quantity: str) -> str:

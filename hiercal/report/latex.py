@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from hiercal.plots import quantity_label
-
 ESCAPED = str.maketrans(
     {letter: f"\\{letter}" for letter in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
@@ -52,5 +50,7 @@ def _mantissa(digits: str) -> str:
 
 def quantity_in_latex(name: str) -> str:
     """A quantity as mathematics, if its name is that of a letter; see `hiercal.plots`."""
+    from hiercal.plots import quantity_label  # and with it matplotlib
+
     label = quantity_label(name)
     return label if label.startswith("$") else in_latex(name)

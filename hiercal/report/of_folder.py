@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hiercal import words
 from hiercal.runs.manifest import MANIFEST, RUN_TABLES, read_manifest
@@ -48,9 +49,15 @@ def finished(folder: Path) -> Finished:
         )
     result.check()
     paths = {name: folder / f"{name}.csv" for name in RUN_TABLES}
-    there = {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
-    n = words.count(run["made_of"]["tables"], "simulation")
-    return Finished(
-        there,
-        f"Run {run['name']}: {n}, ranks among {run['run']['max_rank']} draws, seed {run['seed']}.",
+    # a quantity may be called NA
+    exactly: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
+    there = {name: pd.read_csv(path, **exactly) for name, path in paths.items() if path.exists()}
+    return Finished(there, origin_of(run, run["made_of"]["tables"]))
+
+
+def origin_of(run: Mapping[str, Any], n: int) -> str:
+    """What the tables of a run's manifest and of `n` simulations are of."""
+    return (
+        f"Run {run['name']}: {words.count(n, 'simulation')}, ranks among {run['run']['max_rank']} "
+        f"draws, seed {run['seed']}."
     )

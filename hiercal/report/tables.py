@@ -178,7 +178,7 @@ def paper_tables(
             if names and column in table:
                 table = table[table[column].isin(list(names)).to_numpy()]
         if len(table):
-            made.append(_paper_table(name, table, whole.origin))
+            made.append(paper_table(name, table, whole.origin))
     return made
 
 
@@ -193,7 +193,8 @@ def _chosen(each: Mapping[str, Any], what: str, names: Sequence[str]) -> dict[st
     return {name: each[name] for name in names or each}
 
 
-def _paper_table(name: str, table: pd.DataFrame, origin: str) -> PaperTable:
+def paper_table(name: str, table: pd.DataFrame, origin: str) -> PaperTable:
+    """A table of a run or study as text, with a caption that ends in where it comes from."""
     import pandas as pd
 
     errors = _standard_errors(table)

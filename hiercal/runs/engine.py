@@ -54,7 +54,7 @@ def fitted(
     folder: Path,
     *,
     where: Where | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
     fresh: bool = False,
     given: str | os.PathLike[str] | None = None,
     finish: Callable[[Result], Sequence[str]] = lambda _: (),
@@ -88,6 +88,7 @@ def fitted(
     with storing(folder), opening as journal:
         missing = _missing(run, journal, where, reports)
         wanted = _wanted_draws(run, journal)
+        _tell_earlier(journal, missing, run.simulations, reports)
         if any(missing) or wanted:
             kinds = [type(arm.fitter) for arm in run.arms]
             plan = Plan(missing, kinds=kinds, calls=_calls(run))
@@ -100,6 +101,18 @@ def fitted(
             reports.note(line)
         write_manifest(folder, run, journal, complete=True, given=given, unseen=blind)
     return Result(folder)
+
+
+def _tell_earlier(
+    journal: Journal, missing: Sequence[Sequence[int]], simulations: int, reports: Progress
+) -> None:
+    """Give the fits of earlier runs that count to who takes fits."""
+    if not reports.takes_fits:
+        return
+    reports.ranks(journal.arms())
+    for arm, again in enumerate(map(set, missing)):
+        for records in journal.fits(arm, simulations):
+            reports.fits(arm, [one for one in records if one.simulation not in again])
 
 
 @contextmanager
@@ -300,6 +313,7 @@ def fit_missing(
                     continue
                 journal.add(i, fitted.records, arms[i].story_label, fitted.kept, fitted.parts)
                 stop_if_asked()
+                progress.fits(i, fitted.records)
                 tallies[i].add(fitted.fits)
                 progress.update(i, tallies[i])
                 if watch(i, fitted.records):

@@ -35,10 +35,15 @@ class ArmEvidence:
         Log e-value at which the arm is called miscalibrated: log of arms over alpha.
     path : list of float
         Log e-value of the arm after each simulation.
+    simulations : int
+        Those that the evidence is of.
     failed : int
         Fits without a rank.
     errors : dict of str to int
         How often each error came.
+    stepwise : bool
+        Whether the path has each simulation. If not, it has one value for each `look`, of ranks
+        alone, which costs little however many fits there are.
     """
 
     label: str
@@ -47,6 +52,7 @@ class ArmEvidence:
     threshold: float
     path: list[float] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
+    stepwise: bool = True
 
     def __post_init__(self) -> None:
         shape = (len(self.quantities), self.max_rank + 1)
@@ -54,14 +60,10 @@ class ArmEvidence:
         self._low_ess = np.zeros(len(self.quantities))
         self._scores: list[np.ndarray] = []
         self._waiting: dict[int, FitRecord] = {}
+        self.simulations = 0
         self.divergent = 0
         self.steps = 0
         self.seconds = 0.0
-
-    @property
-    def simulations(self) -> int:
-        """Simulations that the evidence is of."""
-        return len(self.path)
 
     @property
     def failed(self) -> int:
@@ -94,7 +96,14 @@ class ArmEvidence:
             self._take(one)
         return self.rejected
 
+    def look(self) -> float:
+        """The log e-value of the arm now, which goes into the path."""
+        if not self.rejected:
+            self.path.append(self._family())
+        return self.path[-1]
+
     def _take(self, record: FitRecord) -> None:
+        self.simulations += 1
         scores = np.full((len(self.quantities), WIDTH), np.nan)
         if record.error is not None:
             self.errors[record.error] = self.errors.get(record.error, 0) + 1
@@ -108,8 +117,9 @@ class ArmEvidence:
             self.divergent += record.divergences > 0
             self.steps += record.n_steps
             self.seconds += record.seconds
-        self._scores.append(scores)
-        self.path.append(self._family())
+        if self.stepwise:
+            self._scores.append(scores)
+            self.path.append(self._family())
 
     def of_ranks(self, *, high: bool = False) -> np.ndarray:
         """Log e-value of each quantity's ranks, (n_quantities,); where ESS is often low, the lesser

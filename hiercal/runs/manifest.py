@@ -69,8 +69,7 @@ def write_manifest(
     current = versions()
     kept: dict[str, Any] = {
         **{"earlier_versions": [], "given": {}, "made_of": {}, "files": [], "hashes": {}},
-        "fit_seconds": {},
-        "config": None,
+        **{"fit_seconds": {}, "config": ""},
     }
     if path.exists():
         stored = read_manifest(folder)
@@ -96,7 +95,7 @@ def write_manifest(
         "given": given_file(given) | given_files(*run.stories, *run.fitters, *run.quantities)
         or kept["given"],
         "references": references(run),
-        **({"config": os.fspath(given)} if given is not None else {}),
+        "config": os.fspath(given) if given is not None else kept["config"],
         **({"labels": labels(run)} if run.keep_draws else {}),
     }
     write_sealed(path, manifest)

@@ -8,9 +8,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hiercal.runs.columns import FitRecord
 
 FIRST_NOTE = 60.0
 """Seconds without a result after which the user is told what is waited for."""
@@ -34,7 +37,23 @@ class Tally:
 
 
 class Progress(ABC):
-    """Told how a run gets on; a context manager around ``start`` and what follows."""
+    """Told how a run gets on; a context manager around ``start`` and what follows.
+
+    Attributes
+    ----------
+    takes_fits : bool
+        Whether it is to be given the fits themselves, those of earlier runs first.
+    """
+
+    takes_fits = False
+
+    def ranks(self, arms: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Label and quantities of each arm, before any of its fits."""
+        return
+
+    def fits(self, arm: int, records: Sequence[FitRecord]) -> None:
+        """Fits of an arm as they come in; with parts, which workers write, there are none."""
+        return
 
     @abstractmethod
     def start(self, labels: Sequence[str], tallies: Sequence[Tally], total: int) -> None:
@@ -60,8 +79,10 @@ class Progress(ABC):
             self.stop()
 
 
-def reporter(wanted: bool) -> Progress:
-    """Bars on a terminal, lines elsewhere, or nothing."""
+def reporter(wanted: bool | Progress) -> Progress:
+    """Bars on a terminal, lines elsewhere, or nothing; or one of one's own."""
+    if isinstance(wanted, Progress):
+        return wanted
     if not wanted:
         return Silent()
     return Bars() if sys.stderr.isatty() else Lines()
@@ -118,6 +139,43 @@ class Silent(Progress):
         return
 
 
+class Together(Progress):
+    """Tells several.
+
+    Parameters
+    ----------
+    each : Progress
+    """
+
+    def __init__(self, *each: Progress) -> None:
+        self._each = each
+        self.takes_fits = any(one.takes_fits for one in each)
+
+    def ranks(self, arms: Sequence[tuple[str, Sequence[str]]]) -> None:
+        for one in self._each:
+            one.ranks(arms)
+
+    def fits(self, arm: int, records: Sequence[FitRecord]) -> None:
+        for one in self._each:
+            one.fits(arm, records)
+
+    def start(self, labels: Sequence[str], tallies: Sequence[Tally], total: int) -> None:
+        for one in self._each:
+            one.start(labels, tallies, total)
+
+    def update(self, arm: int, tally: Tally) -> None:
+        for one in self._each:
+            one.update(arm, tally)
+
+    def note(self, text: str) -> None:
+        for one in self._each:
+            one.note(text)
+
+    def stop(self) -> None:
+        for one in self._each:
+            one.stop()
+
+
 class Bars(Progress):
     """A bar an arm: fits done, rate, time left, failures, fits with divergences."""
 
@@ -141,8 +199,8 @@ class Bars(Progress):
 
     def start(self, labels: Sequence[str], tallies: Sequence[Tally], total: int) -> None:
         self._total = total * len(labels)
-        self._arms = [_Clock(tally.done) for tally in tallies]
-        self._all = _Clock(sum(tally.done for tally in tallies))
+        self._arms = [Clock(tally.done) for tally in tallies]
+        self._all = Clock(sum(tally.done for tally in tallies))
         self._tallies = list(tallies)
         blank: dict[str, Any] = {"rate": "", "left": "", "failed": "", "divergent": ""}
         self._tasks = [
@@ -168,7 +226,7 @@ class Bars(Progress):
             sum(t.done for t in each), sum(t.failed for t in each), sum(t.divergent for t in each)
         )
 
-    def _show(self, task: Any, clock: _Clock, tally: Tally, total: int) -> None:
+    def _show(self, task: Any, clock: Clock, tally: Tally, total: int) -> None:
         rate = clock.rate(tally.done)
         left = (total - tally.done) / rate if rate else None
         self._rich.update(
@@ -193,7 +251,7 @@ class Lines(Progress):
     def start(self, labels: Sequence[str], tallies: Sequence[Tally], total: int) -> None:
         self._labels, self._tallies = list(labels), list(tallies)
         self._total = total * len(labels)
-        self._clock = _Clock(sum(tally.done for tally in tallies))
+        self._clock = Clock(sum(tally.done for tally in tallies))
         self._next = time.monotonic() + self._every
 
     def update(self, arm: int, tally: Tally) -> None:
@@ -217,7 +275,7 @@ class Lines(Progress):
         return
 
 
-class _Clock:
+class Clock:
     """Fits a second since the first batch came back: the wait for it is mostly compiling."""
 
     def __init__(self, done: int) -> None:

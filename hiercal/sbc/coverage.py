@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri
 
+DRAWN_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96)
+"""Nominal levels that are drawn where there is room."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CentralCoverage:
@@ -111,6 +114,30 @@ def central_coverage(
         lower=lower,
         upper=upper,
     )
+
+
+def order_statistics(max_rank: int, levels: ArrayLike) -> NDArray[np.int64]:
+    """Order statistics whose central intervals come nearest to some levels, widest first.
+
+    Parameters
+    ----------
+    max_rank
+        L, the number of draws.
+    levels
+        Nominal levels inside (0, 1).
+
+    Returns
+    -------
+    array of int
+        Each k once, as of `central_coverage`.
+
+    Examples
+    --------
+    >>> order_statistics(99, [0.5, 0.9])
+    array([ 5, 25])
+    """
+    nearest = np.rint((1 - np.asarray(levels)) * (max_rank + 1) / 2).astype(np.int64)
+    return np.unique(np.clip(nearest, 1, max(1, max_rank // 2)))
 
 
 def clopper_pearson(

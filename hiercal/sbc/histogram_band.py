@@ -87,6 +87,31 @@ def histogram_band(n: int, n_bins: int, level: float = 0.95) -> HistogramBand:
     return HistogramBand(n / n_bins, *limits((1 - level) / 2), *limits(small))
 
 
+def bin_number(n_ranks: int, n: int) -> int:
+    """How many bins a rank histogram has, so that a uniform rank fills them equally.
+
+    Parameters
+    ----------
+    n_ranks
+        L + 1.
+    n
+        Number of simulations.
+
+    Returns
+    -------
+    int
+        The divisor of `n_ranks` nearest to 20, or to n / 10 (at least 5) when n is small.
+
+    Examples
+    --------
+    >>> bin_number(100, 1000), bin_number(100, 60), bin_number(64, 1000)
+    (20, 5, 16)
+    """
+    target = min(20.0, max(5.0, n / 10))
+    divisors = [d for d in range(2, n_ranks + 1) if n_ranks % d == 0]
+    return min(divisors, key=lambda d: (abs(d - target), d))
+
+
 def _all_cells_within(n: int, n_bins: int, lower: int, upper: int) -> float:
     """P(lower <= X_b <= upper for all b), X multinomial(n, uniform)."""
     counts = np.arange(lower, upper + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -133,6 +134,7 @@ def run(
             "seconds": round(earlier + time.perf_counter() - start, 1),
             "given": given_file(given) | given_files(study),
             "reference": reference(study, study.name),
+            "config": os.fspath(given) if given is not None else "",
             "versions": versions(),
             "commit": commit(),
             **identity.of_class(type(study)),

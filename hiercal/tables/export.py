@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from hiercal.runs.progress import Progress
+
 STORE = "sbc.zarr"
 JUDGED = ("verdicts", "meaning", "mixing", "bias")
 """Tables that the verdicts are printed from, made before all others."""
@@ -46,7 +48,7 @@ def run(
     out: str | os.PathLike[str] | None = None,
     *,
     where: Where | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
     fresh: bool = False,
     given: str | os.PathLike[str] | None = None,
     judged: Callable[[Result], None] | None = None,
@@ -69,8 +71,9 @@ def run(
         is kept; another run's folder is refused.
     where : Where
         Local worker processes, one a core, by default; ``Where(workers=0)`` is this process.
-    progress : bool
-        Report on standard error: bars on a terminal, lines elsewhere.
+    progress : bool or Progress
+        Report on standard error: bars on a terminal, lines elsewhere; or tell a
+        `hiercal.runs.progress.Progress`.
     fresh : bool
         Start over: remove what an earlier run wrote in the folder, and nothing else.
     given : path

@@ -1,4 +1,4 @@
-"""What fits warn of, in words: chains that do not mix, and errors."""
+"""What a run tells beside its verdicts, in words: chains that do not mix, errors, what it finds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import re
 from typing import TYPE_CHECKING
 
 from hiercal.sbc import mixing as rule
-from hiercal.words import percent
+from hiercal.words import detectable, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|\b(nan|inf)\b", re.IGNORECASE)
+
+
+FINDS = (
+    "found with probability 0.9: in one quantity alone a shift of {alone}; in all quantities of "
+    "the arm at once {shared}, if they err independently, and something between if they do not."
+)
+"""The smallest errors that an arm would have shown; two of `hiercal.words.detectable`."""
 
 
 def said(row: dict[str, float]) -> list[str]:
@@ -71,3 +80,45 @@ def errors(fits: pd.DataFrame) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["count", "arm", "simulation", "error"])
     return table.sort_values("count", ascending=False, kind="stable", ignore_index=True)
+
+
+def found(verdicts: pd.DataFrame) -> list[tuple[str, str]]:
+    """Whose smallest errors, and what they are: once where arms have the same.
+
+    Arms without a completed fit find nothing, and are left out.
+    """
+    arms: dict[tuple[str, str], list[str]] = {}
+    for arm, rows in verdicts[(verdicts["n"] > 0).to_numpy()].groupby("arm", sort=False):
+        alone, shared = (
+            detectable(rows[f"{kind}_shift"].max(), rows[f"{kind}_scale"].max())
+            for kind in ("detectable", "shared")
+        )
+        arms.setdefault((alone, shared), []).append(str(arm))
+    return [
+        ("All arms" if len(arms) == 1 else ", ".join(names), FINDS.format(alone=a, shared=s))
+        for (a, s), names in arms.items()
+    ]
+
+
+def not_uniform(arms: pd.DataFrame) -> list[str]:
+    """What makes ranks miss uniformity by design, a sentence each."""
+    stories = {
+        f"{row['story_name']} with {_values(given)}"
+        for row in arms.to_dict("records")
+        if (given := row["story_options"].get("given"))
+    }
+    assumed = {
+        row["fitter_name"] for row in arms.to_dict("records") if row["fitter_options"].get("assume")
+    }
+    end = "are not uniform even for the exact posterior; compare arms with it (bias.csv) instead."
+    return [
+        *(f"Ranks of {story} given {end}" for story in sorted(stories)),
+        *(
+            f"Ranks of {name} under other assumptions than the story's {end}"
+            for name in sorted(assumed)
+        ),
+    ]
+
+
+def _values(given: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:g}" for name, value in given.items())
