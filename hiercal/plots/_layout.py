@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from hiercal.plots._form import carries_note, width_of
+from hiercal.plots._form import carries_note, fits_page, width_of
+from hiercal.plots._own_axes import check_single, figure_of, finished, titled
 from hiercal.plots._records import Panel
 from hiercal.plots._style import (
     DOUBLE,
@@ -32,9 +33,22 @@ _SINGLE_COLUMNS = 2
 _FEW_DECADES = 2.2
 
 
-def wrapped_grid(quantities: Sequence[str], n_columns: int) -> tuple[Figure, dict[str, Axes]]:
+def single(axes: Axes | None, suits: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of one panel, or the one that `axes` is in."""
+    if axes is not None:
+        return figure_of(axes), axes
+    figure = Figure((width_of(suits), height))
+    return figure, figure.subplots()
+
+
+def wrapped_grid(
+    quantities: Sequence[str], n_columns: int, axes: Axes | None = None
+) -> tuple[Figure, dict[str, Axes]]:
     """One panel per quantity, filled row by row in at most `n_columns`, all with the same axes."""
     n_panels = len(quantities)
+    if axes is not None:
+        check_single(axes, quantity=n_panels)
+        return figure_of(axes), {quantities[0]: titled(axes, quantities[0])}
     width = width_of(SINGLE if n_panels == 1 else DOUBLE)
     n_columns = min(n_columns, _SINGLE_COLUMNS) if width == SINGLE else n_columns
     n_columns = math.ceil(n_panels / math.ceil(n_panels / n_columns))
@@ -42,28 +56,36 @@ def wrapped_grid(quantities: Sequence[str], n_columns: int) -> tuple[Figure, dic
     panel_height = {1: 2.1, 2: 2.1, 3: 1.6}.get(n_columns, 1.7 if n_rows == 1 else 1.35)
     if width == SINGLE and n_columns > 1:
         panel_height = 1.3
+    fits_page(n_rows * panel_height, "quantities")
     figure = Figure((width, n_rows * panel_height))
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     for spare in grid.flat[n_panels:]:
         spare.remove()
-    axes: dict[str, Axes] = dict(zip(quantities, grid.flat, strict=False))
+    panels: dict[str, Axes] = dict(zip(quantities, grid.flat, strict=False))
     panel_width = (width - 0.6) / n_columns - 0.15
-    for place, (quantity, panel) in enumerate(axes.items()):
+    for place, (quantity, panel) in enumerate(panels.items()):
         _title(panel, quantity, panel_width)
         panel.tick_params(labelbottom=place + n_columns >= n_panels)
-    return figure, axes
+    return figure, panels
 
 
 def matrix(
-    row_labels: Sequence[str], quantities: Sequence[str]
+    row_labels: Sequence[str],
+    quantities: Sequence[str],
+    axes: Axes | None = None,
+    *,
+    own_scales: bool = False,
 ) -> tuple[Figure, dict[tuple[int, str], Axes]]:
     """One row per label, one column per quantity; too many columns continue in a block below.
 
     The key of a panel is (row, quantity). Ticks are labelled on the outer panels of a block, so
-    a row must have the same y limits throughout and all panels the same x limits. A single row is
-    left unlabelled.
+    a row must have the same y limits throughout and all panels the same x limits; with
+    `own_scales`, the panels of a column share theirs instead. A single row is left unlabelled.
     """
     n_rows = len(row_labels)
+    if axes is not None:
+        check_single(axes, arm=n_rows, quantity=len(quantities))
+        return figure_of(axes), {(0, quantities[0]): titled(axes, quantities[0])}
     width = width_of(SINGLE if len(quantities) == 1 else DOUBLE)
     most = _MATRIX_COLUMNS if width == DOUBLE else _SINGLE_COLUMNS + (n_rows == 1)
     n_blocks = math.ceil(len(quantities) / most)
@@ -75,19 +97,22 @@ def matrix(
     row_height = 1.6 if n_rows * n_blocks == 1 else min(1.0, max(0.43, 6.2 / (n_rows * n_blocks)))
     if n_rows > 1:
         row_height = max(row_height, max(map(len, labels)) * 1.3 * SMALL_SIZE / 72)
-    figure = Figure((width, n_blocks * (n_rows * row_height + 0.3)))
+    height = n_blocks * (n_rows * row_height + 0.3)
+    fits_page(height, "quantities" if n_blocks > 1 else "arms")
+    figure = Figure((width, height))
     grid = figure.subplots(n_blocks * n_rows, n_columns, squeeze=False)
+    own_scales &= n_columns * n_blocks > 1
     row_label_width = _ROW_LABEL_WIDTH if n_rows > 1 else 0.0
     panel_width = (width - row_label_width - 0.7) / n_columns - 0.08
-    axes: dict[tuple[int, str], Axes] = {}
+    panels: dict[tuple[int, str], Axes] = {}
     for block, row, column in np.ndindex(n_blocks, n_rows, n_columns):
         panel = grid[block * n_rows + row, column]
         place = block * n_columns + column
         if place >= len(quantities):
             panel.remove()
             continue
-        axes[row, quantities[place]] = panel
-        panel.tick_params(labelbottom=row == n_rows - 1, labelleft=column == 0)
+        panels[row, quantities[place]] = panel
+        panel.tick_params(labelbottom=row == n_rows - 1, labelleft=own_scales or column == 0)
         if row == 0:
             _title(panel, quantities[place], panel_width)
         if column == 0 and n_rows > 1:
@@ -100,24 +125,47 @@ def matrix(
                 labelpad=5,
             )
     figure.align_ylabels(grid[:, 0])
-    return figure, axes
+    return figure, panels
 
 
-def funnel_grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray, bool]:
+def funnel_grid(
+    n_rows: int, n_columns: int, axes: Axes | None = None
+) -> tuple[Figure, np.ndarray, bool]:
     """Grid whose rows share their axes, and whether it is turned: as many columns as rows were.
 
     Turned where the columns would be too narrow; the panels are indexed as if it were not.
     """
+    if axes is not None:
+        check_single(axes, data_set=n_rows, fit=n_columns)
+        return figure_of(axes), np.array([[axes]]), False
     width = width_of(SINGLE if n_columns == 1 else DOUBLE)
-    turned = width == SINGLE and n_columns > _SINGLE_COLUMNS
+    most = _SINGLE_COLUMNS if width == SINGLE else _MATRIX_COLUMNS
+    if n_rows == 1 and n_columns > most:
+        return _wrapped_row(n_columns, most, width)
+    turned = n_columns > most
     down, across = (n_columns, n_rows) if turned else (n_rows, n_columns)
     height = 1.5 if width == SINGLE and across > 1 else 2.3 if across <= 2 else 1.9
+    fits_page(down * height, "arms")
     figure = Figure((width, down * height))
     share = "col" if turned else "row"
-    axes = figure.subplots(down, across, sharex=share, sharey=share, squeeze=False)
-    for panel in axes.flat:
+    grid = figure.subplots(down, across, sharex=share, sharey=share, squeeze=False)
+    for panel in grid.flat:
         panel.tick_params(labelbottom=True)
-    return figure, axes.T if turned else axes, turned
+    return figure, grid.T if turned else grid, turned
+
+
+def _wrapped_row(n_panels: int, most: int, width: float) -> tuple[Figure, np.ndarray, bool]:
+    """A single row of panels in several, all with the same axes."""
+    down = math.ceil(n_panels / most)
+    height = 1.5 if width == SINGLE else 1.9
+    fits_page(down * height, "arms")
+    figure = Figure((width, down * height))
+    grid = figure.subplots(down, most, sharex=True, sharey=True, squeeze=False)
+    for spare in grid.flat[n_panels:]:
+        spare.remove()
+    for panel in grid.flat[:n_panels]:
+        panel.tick_params(labelbottom=True)
+    return figure, grid.flatten()[None, :n_panels], False
 
 
 def assemble(
@@ -126,11 +174,15 @@ def assemble(
     note: str,
     xlabel: str | None = None,
     ylabel: str | None = None,
+    axes: Axes | None = None,
 ) -> Figure:
     """Add the shared axis labels, the legend above and the note below; lay out once, and keep it.
 
-    A fixed layout makes all file formats and all savings of a figure the same.
+    A fixed layout makes all file formats and all savings of a figure the same. On `axes` of
+    somebody's own, their layout is left alone, and the note is their label.
     """
+    if axes is not None:
+        return finished(axes, handles, note, xlabel, ylabel)
     width, height = figure.get_size_inches()
     entry_width = width - 2 * _MARGIN - 3.3 * SMALL_SIZE / 72
     labels = ["\n".join(wrap(str(h.get_label()), entry_width, SMALL_SIZE)) for h in handles]
@@ -153,6 +205,7 @@ def assemble(
             linespacing=1.25,
             gid="note",
         )
+    xlabel = "\n".join(wrap(xlabel or "", width - 2 * _MARGIN, TEXT_SIZE))
     shared_x = figure.supxlabel(xlabel) if xlabel else None
     ylabel_lines = [
         piece
@@ -175,7 +228,8 @@ def assemble(
     if shared_x is not None:
         centre = (min(b.x0 for b in boxes) + max(b.x1 for b in boxes)) / 2
         # A label much wider than its panel would be cut off if centred below it.
-        half = text_width(shared_x.get_text(), TEXT_SIZE) / width / 2 + _MARGIN / width
+        widest = max(text_width(line, TEXT_SIZE) for line in xlabel.split("\n"))
+        half = widest / width / 2 + _MARGIN / width
         centre = 0.5 if half >= 0.5 else min(max(centre, half), 1 - half)
         shared_x.set_position((centre, shared_x.get_position()[1] + bottom))
     if shared_y is not None:

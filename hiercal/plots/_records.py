@@ -58,10 +58,11 @@ class Selection:
             return count_text(low, total)
         return f"n = {low} to {high} of {total}"
 
-    def note(self, explanation: str, *, name_arm: bool = False) -> str:
+    def note(self, explanation: str, *, name_arm: bool = False, ranked: bool = True) -> str:
         """Number of simulations, story, what the figure shows, and where failed fits went.
 
-        With `name_arm`, a single arm is named: a figure of one row does not label it.
+        With `name_arm`, a single arm is named: a figure of one row does not label it. With
+        `ranked`, among how many draws truths were ranked.
         """
         totals = sorted({panel.n_total for panel in self.panels.values()})
         numbers = str(totals[0]) if len(totals) == 1 else f"{totals[0]} to {totals[-1]}"
@@ -71,7 +72,8 @@ class Selection:
             start = f"{plain(arm)}, {self.counts(arm)}. {start}"
         failed = any(panel.n < panel.n_total for panel in self.panels.values())
         end = " Failed fits are left out of the panels and counted in n." if failed else ""
-        return f"{start}. {explanation}{end}"
+        among = f" L = {self.max_rank} draws, among which truths are ranked." if ranked else ""
+        return f"{start}.{among} {explanation}{end}"
 
 
 def count_text(n: int, n_total: int) -> str:

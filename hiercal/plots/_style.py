@@ -69,6 +69,19 @@ RC: dict[str, Any] = {
 }
 
 
+class TooMuch(ValueError):
+    """One figure cannot show so much that it is readable; with `fewer` of these it can.
+
+    Attributes
+    ----------
+    fewer : {"arms", "quantities"}
+    """
+
+    def __init__(self, message: str, fewer: Literal["arms", "quantities"]) -> None:
+        super().__init__(message)
+        self.fewer: Literal["arms", "quantities"] = fewer
+
+
 def style() -> AbstractContextManager[None]:
     """Style sheet of all figures, over matplotlib's defaults, restored on leaving the block."""
     return matplotlib.style.context(RC, after_reset=True)
@@ -98,20 +111,29 @@ _ARM_STYLES = (
 )
 
 
-def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
-    """Style of each arm, by its place in `arms`.
+def arm_styles(arms: Sequence[str], shown: Sequence[str] | None = None) -> dict[str, ArmStyle]:
+    """Style of each arm that is `shown`, by its place in `arms`.
+
+    Of more than eight arms some share a style. Where such are shown together, styles go by the
+    place among those shown.
 
     Raises
     ------
-    ValueError
-        More arms than there are styles that can be told apart.
+    TooMuch
+        More arms are shown than there are styles that can be told apart.
     """
-    if len(arms) > len(_ARM_STYLES):
-        raise ValueError(
-            f"got {len(arms)} arms, at most {len(_ARM_STYLES)} can be told apart in one figure; "
-            "filter the records by arm and draw several figures"
+    most = len(_ARM_STYLES)
+    shown = arms if shown is None else shown
+    if len(shown) > most:
+        raise TooMuch(
+            f"got {len(shown)} arms, at most {most} can be told apart in one figure; choose arms "
+            "and draw several figures",
+            "arms",
         )
-    return dict(zip(arms, _ARM_STYLES, strict=False))
+    places = [list(arms).index(arm) % most for arm in shown]
+    if len(set(places)) < len(places):
+        places = range(len(shown))
+    return {arm: _ARM_STYLES[place] for arm, place in zip(shown, places, strict=True)}
 
 
 _GREEK = (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -24,6 +25,7 @@ def ecdf_difference(
     arms: Sequence[str] | None = None,
     *,
     level: float = 0.95,
+    axes: Axes | None = None,
 ) -> Figure:
     """ECDF of the ranks minus the uniform one, a panel per quantity, all arms overlaid.
 
@@ -31,6 +33,10 @@ def ecdf_difference(
     Bürkner and Vehtari (2022, doi:10.1007/s11222-022-10090-6) for discrete ranks: a correct
     sampler's line stays inside throughout with probability `level`. The band depends on the number
     of fits; where arms differ in it, the band of the most fits lies inside that of the fewest.
+
+    `arviz_plots.plot_ecdf_pit` draws the same curve of the store ``sbc.zarr`` of a run. It takes
+    values for continuous ones, for which the run spreads ranks out at random, so its curve and its
+    test are those of one such draw; here both are exact for the ranks as they are.
 
     Parameters
     ----------
@@ -42,10 +48,13 @@ def ecdf_difference(
         Arms to draw; by default all. An arm looks the same in every figure of these records.
     level : float
         Simultaneous level of the band.
+    axes : Axes, optional
+        Draw on these, which takes a single quantity; the note is then ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -64,12 +73,12 @@ def ecdf_difference(
     1
     """
     selection = select(records, quantities, arms)
-    styles = arm_styles(selection.all_arms)
+    styles = arm_styles(selection.all_arms, selection.arms)
     n_ranks = selection.max_rank + 1
     z = np.arange(n_ranks + 1) / n_ranks
     limit, bands_differ = 0.0, False
     with style():
-        figure, axes = wrapped_grid(selection.quantities, n_columns=4)
+        figure, panels = wrapped_grid(selection.quantities, 4, axes)
         for quantity in selection.quantities:
             sizes = set()
             for place, arm in enumerate(selection.arms):
@@ -82,7 +91,7 @@ def ecdf_difference(
                 difference = np.append(0, counts) / panel.n - z
                 limit = max(limit, float(np.abs(difference).max()))
                 look = styles[arm]
-                axes[quantity].plot(
+                panels[quantity].plot(
                     z, difference, color=look.colour, linestyle=look.linestyle, marker=look.marker,
                     markevery=(place * n_ranks // 40 + 1, max(1, n_ranks // 5)),
                     markeredgecolor=look.marker_edge, markeredgewidth=0.4,
@@ -94,12 +103,12 @@ def ecdf_difference(
                 lower = np.append(0, low_count) / n - z
                 upper = np.append(0, high_count) / n - z
                 limit = max(limit, float(-lower.min()), float(upper.max()))
-                axes[quantity].fill_between(
+                panels[quantity].fill_between(
                     z, lower, upper, color=BAND, alpha=0.3, linewidth=0, gid="band"
                 )
-            zero_line(axes[quantity])
+            zero_line(panels[quantity])
         top = 1.05 * limit or 1.0
-        for panel_axes in axes.values():
+        for panel_axes in panels.values():
             panel_axes.set(xlim=(0, 1), ylim=(-top, top))
             panel_axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         percent = f"{100 * level:g} %"
@@ -116,4 +125,5 @@ def ecdf_difference(
             ),
             xlabel=f"Scaled rank of the truth among {selection.max_rank} posterior draws, $z$",
             ylabel="ECDF($z$) $-$ $z$",
+            axes=axes,
         )

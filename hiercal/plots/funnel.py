@@ -36,12 +36,14 @@ def funnel(
     *,
     scale_label: str = r"$\tau$",
     group_label: str = r"$\theta_A$",
+    axes: Axes | None = None,
 ) -> Figure:
     """Group effect against between-group scale, one row per data set, one column per fit.
 
     Centred draws that cannot enter the neck at small scales stop short of it, often with
     divergences there (Betancourt and Girolami 2015, arXiv:1312.0906). Panels of a row share their
     axes. The scale's axis is logarithmic if all scales, true ones too, are positive.
+    `arviz_plots.plot_pair` draws all pairs of parameters of one fit, without truths.
 
     Parameters
     ----------
@@ -51,10 +53,13 @@ def funnel(
         Name of each row's data set.
     scale_label, group_label : str
         Axis labels; a logarithmic axis says so.
+    axes : Axes, optional
+        Draw on these, which takes a single panel; the note is then ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -76,16 +81,17 @@ def funnel(
     n_outside = 0
     log = all((_scales(panel) > 0).all() for row in draws for panel in row)
     with style():
-        figure, axes, turned = funnel_grid(len(draws), len(draws[0]))
+        figure, panels, turned = funnel_grid(len(draws), len(draws[0]), axes)
         for row, row_draws in enumerate(draws):
             for column, panel in enumerate(row_draws):
-                _draw(axes[row, column], panel, log)
-                axes[row, column].set_title(plain(panel["title"]))
-                axes[row, column].set_xlabel(f"{scale_label} (log scale)" if log else scale_label)
+                _draw(panels[row, column], panel, log)
+                panels[row, column].set_title(plain(panel["title"]))
+                panels[row, column].set_xlabel(f"{scale_label} (log scale)" if log else scale_label)
                 if turned or column == 0:
-                    axes[row, column].set_ylabel(group_label)
-            _name(axes[row], plain(titles[row]), turned)
-            n_outside += _limit(axes[row], row_draws, log)
+                    panels[row, column].set_ylabel(group_label)
+            if axes is None:
+                _name(panels[row], plain(titles[row]), turned)
+            n_outside += _limit(panels[row], row_draws, log)
         handles = [
             Line2D([], [], linestyle="none", marker="o", markersize=2.5, color=_POINT,
                    label="draw"),
@@ -102,6 +108,7 @@ def funnel(
             f"N = {n_draws} draws in each panel. Axes are shared within a "
             f"{'column' if turned else 'row'}; no band is drawn."
             + (f" {n_outside} extreme draws lie outside the axes." if n_outside else ""),
+            axes=axes,
         )
 
 

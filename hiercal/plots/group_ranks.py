@@ -36,6 +36,7 @@ def group_ranks(
     parameter: str = "theta",
     story: str = "",
     level: float = 0.95,
+    axes: Axes | None = None,
 ) -> Figure:
     """Histogram of the ranks of all group effects in all simulations, one row per arm.
 
@@ -57,10 +58,13 @@ def group_ranks(
         The story that they are of, for the note.
     level : float
         Probability that a bin of a correct sampler lies in its band, bin by bin.
+    axes : Axes, optional
+        Draw on these, which takes a single arm; the note is then ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -95,9 +99,10 @@ def group_ranks(
     }
     said = {arm: count_text(len(counts[arm]), n_simulations) for arm in arms}
     with style():
-        figure, axes = matrix([f"{labels[arm]}\n{said[arm]}" for arm in arms], [parameter])
+        rows = [f"{labels[arm]}\n{said[arm]}" for arm in arms]
+        figure, panels = matrix(rows, [parameter], axes)
         n_cut = sum(
-            _draw(axes[row, parameter], counts[arm], n_simulations, n_bins, n_ranks, level)
+            _draw(panels[row, parameter], counts[arm], n_simulations, n_bins, n_ranks, level)
             for row, arm in enumerate(arms)
         )
         percent = f"{100 * level:g} %"
@@ -111,10 +116,10 @@ def group_ranks(
             figure,
             handles,
             _note(arms, labels, said, counts, n_simulations, story)
-            + f" {n_bins} bins of {n_ranks // n_bins} ranks each. Bands are the expected share "
-            "plus and minus t standard errors between simulations: of a correct sampler's "
-            f"{n_bins} bins about {n_bins * (1 - level):.2g} lie outside, more when simulations "
-            "are few."
+            + f" L = {n_ranks - 1} draws, among which effects are ranked. {n_bins} bins of "
+            f"{n_ranks // n_bins} ranks each. Bands are the expected share plus and minus t "
+            f"standard errors between simulations: of a correct sampler's {n_bins} bins about "
+            f"{n_bins * (1 - level):.2g} lie outside, more when simulations are few."
             + (" A number at the top is the height of a bar cut off there." if n_cut else "")
             + (
                 " Failed fits are left out of the panels and counted in n."
@@ -123,6 +128,7 @@ def group_ranks(
             ),
             xlabel=f"Rank of a true effect among {n_ranks - 1} posterior draws",
             ylabel="Share of the effects (%)",
+            axes=axes,
         )
 
 

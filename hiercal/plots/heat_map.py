@@ -11,7 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from hiercal.plots._form import width_of
 from hiercal.plots._layout import assemble
+from hiercal.plots._own_axes import check_single, figure_of
 from hiercal.plots._style import DOUBLE, INK, SINGLE, SMALL_SIZE, plain, style
 
 _COLOURS = "PuOr"
@@ -36,6 +38,7 @@ def heat_map(
     lines: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
     line: str = "",
     note: str = "",
+    axes: Axes | None = None,
 ) -> Figure:
     """An estimate over two knobs, both on logarithmic axes, a panel for each case.
 
@@ -61,10 +64,13 @@ def heat_map(
         What the legend calls these lines.
     note : str
         Said below the figure.
+    axes : Axes, optional
+        Draw on these, which takes a single panel; the note is then ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -86,34 +92,47 @@ def heat_map(
     numbers = table[value].to_numpy(float)
     limit = float(np.abs(numbers[np.isfinite(numbers)]).max(initial=_LEAST))
     with style():
-        figure = Figure((SINGLE if len(panels) == 1 else DOUBLE, 2.4))
-        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False).flat
-        for name, axes in zip(panels, grid, strict=True):
+        figure, grid = _grid(len(panels), len(columns), axes)
+        for name, drawn in zip(panels, grid, strict=True):
             own = table if panel is None else table[(table[panel] == name).to_numpy()]
             cells = own.pivot(index=y, columns=x, values=value).reindex(rows, columns=columns)
-            axes.pcolormesh(
+            drawn.pcolormesh(
                 _edges(columns), _edges(rows), np.ma.masked_invalid(cells.to_numpy(float)),
                 cmap=_COLOURS, vmin=-limit, vmax=limit, edgecolor="white", linewidth=0.5,
             )  # fmt: skip
-            _write(axes, own, x, y, value, se, limit)
-            axes.set(xscale="log", yscale="log")
+            _write(drawn, own, x, y, value, se, limit)
+            drawn.set(xscale="log", yscale="log")
             if panel is not None:
-                axes.set_title(plain((titles or {}).get(name, str(name))))
-            limits = axes.get_xlim(), axes.get_ylim()
+                drawn.set_title(plain((titles or {}).get(name, str(name))))
+            limits = drawn.get_xlim(), drawn.get_ylim()
             if lines and name in lines:
                 at = np.geomspace(*limits[0], 100)
-                axes.plot(at, lines[name](at), color=INK, lw=1.2, linestyle=_DASHED, gid="line")
-            axes.set(xlim=limits[0], ylim=limits[1])
-            axes.set_xticks(columns, [f"{number:g}" for number in columns])
-            axes.set_yticks(rows, [f"{number:g}" for number in rows])
-            axes.minorticks_off()
+                drawn.plot(at, lines[name](at), color=INK, lw=1.2, linestyle=_DASHED, gid="line")
+            drawn.set(xlim=limits[0], ylim=limits[1])
+            drawn.set_xticks(columns, [f"{number:g}" for number in columns])
+            drawn.set_yticks(rows, [f"{number:g}" for number in rows])
+            drawn.minorticks_off()
         handles: list[Patch | Line2D] = [
             Patch(facecolor=colormaps[_COLOURS](0.85), label=plain(high)),
             Patch(facecolor=colormaps[_COLOURS](0.2), label=plain(low)),
         ]
         if lines and line:
             handles.append(Line2D([], [], color=INK, lw=1.2, linestyle=_DASHED, label=plain(line)))
-        return assemble(figure, handles, note, xlabel=xlabel, ylabel=ylabel)
+        return assemble(figure, handles, note, xlabel=xlabel, ylabel=ylabel, axes=axes)
+
+
+def _grid(n_panels: int, n_columns: int, axes: Axes | None) -> tuple[Figure, list[Axes]]:
+    """Panels side by side, or one below the other where their numbers would not fit."""
+    if axes is not None:
+        check_single(axes, panel=n_panels)
+        return figure_of(axes), [axes]
+    width = width_of(SINGLE if n_panels == 1 else DOUBLE)
+    down = n_panels if width / n_panels < 0.35 * n_columns + 0.4 else 1
+    figure = Figure((width, 2.4 * down if down == 1 else 2.0 * down))
+    grid = figure.subplots(down, n_panels // down, sharex=True, sharey=True, squeeze=False)
+    for drawn in grid.flat:
+        drawn.tick_params(labelbottom=drawn in grid[-1])
+    return figure, list(grid.flat)
 
 
 def _values(table: pd.DataFrame, column: str) -> np.ndarray:

@@ -24,6 +24,7 @@ def rank_histogram(
     arms: Sequence[str] | None = None,
     *,
     level: float = 0.95,
+    axes: Axes | None = None,
 ) -> Figure:
     """Rank histograms, one row per arm and one column per quantity.
 
@@ -31,6 +32,8 @@ def rank_histogram(
     that is too narrow gives a U, one too wide an arch, one too high a slope down. Bins number
     about 20, fewer when that leaves less than 10 simulations a bin, and always divide
     ``max_rank + 1``, so that a uniform rank fills them equally.
+
+    `arviz_plots.plot_rank` shows other ranks: those of draws among the chains of one fit.
 
     Parameters
     ----------
@@ -42,10 +45,14 @@ def rank_histogram(
         Rows of the figure; by default all arms.
     level : float
         Probability that all bins of a correct sampler's panel lie in its band.
+    axes : Axes, optional
+        Draw on these, which takes a single quantity of a single arm; the note is then
+        ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -68,25 +75,26 @@ def rank_histogram(
     n_bins = bin_number(n_ranks, max((panel.n for panel in selection.panels.values()), default=0))
     n_cut = 0
     with style():
-        figure, axes = matrix(
+        figure, panels = matrix(
             [f"{plain(arm)}\n{selection.counts(arm)}" for arm in selection.arms],
             selection.quantities,
+            axes,
         )
         for row, arm in enumerate(selection.arms):
             top, counts = 0.0, {}
             for quantity in selection.quantities:
                 panel = selection.panels.get((arm, quantity))
                 if panel is None or panel.n == 0:
-                    mark_empty(axes[row, quantity], panel)
+                    mark_empty(panels[row, quantity], panel)
                     continue
                 ranks = panel.fits["rank"].to_numpy(dtype=np.int64)
                 counts[quantity] = np.bincount(ranks, minlength=n_ranks).reshape(n_bins, -1).sum(1)
-                highest = _draw(axes[row, quantity], counts[quantity], n_ranks, level)
+                highest = _draw(panels[row, quantity], counts[quantity], n_ranks, level)
                 top = max(top, 1.08 * highest)
             for quantity in selection.quantities:
-                _limit(axes[row, quantity], top, n_ranks)
+                _limit(panels[row, quantity], top, n_ranks)
             for quantity, panel_counts in counts.items():
-                n_cut += _write_cut_counts(axes[row, quantity], panel_counts, top)
+                n_cut += _write_cut_counts(panels[row, quantity], panel_counts, top)
         percent = f"{100 * level:g} %"
         handles = [
             Patch(facecolor=BAR, edgecolor="white", label="bin inside the band"),
@@ -105,6 +113,7 @@ def rank_histogram(
             ),
             xlabel=f"Rank of the truth among {selection.max_rank} posterior draws",
             ylabel="Simulations per bin",
+            axes=axes,
         )
 
 
@@ -138,7 +147,9 @@ def _limit(axes: Axes, top: float, n_ranks: int) -> None:
 def _write_cut_counts(axes: Axes, counts: np.ndarray, top: float) -> int:
     """Write the counts of the bars that end above the axes; their number."""
     cut = [
-        (int(count), bar) for count, bar in zip(counts, axes.patches, strict=True) if count > top
+        (int(count), bar)
+        for count, bar in zip(counts, axes.patches[-len(counts) :], strict=True)
+        if count > top
     ]
     for count, bar in cut:
         (left, _), (right, _) = (

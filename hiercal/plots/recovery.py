@@ -1,4 +1,4 @@
-"""How well fits recover the truth: posterior z-score against posterior contraction."""
+"""How well fits recover the truth: posterior mean and interval against the true value."""
 
 from collections.abc import Sequence
 
@@ -9,43 +9,48 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
-from hiercal.plots._records import Panel, Records, select
+from hiercal.plots._records import Panel, Records, Selection, select
 from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, plain, style
-from hiercal.sbc.recovery import contraction, z_score
 
-_Z_LIMITS = (4.5, 10)
-_LOWEST = -0.5
-# The mark: a chain that is stuck has an sd near 0, and one such z would swamp a mean and an sd.
-_MIDDLE = (0.16, 0.5, 0.84)
-# Above this number single points merge into a blot, and bins show the density instead.
-_MOST_POINTS = 1500
 _POINT = "#5b7fa6"
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#dfe8f2", "#8aa9cb", "#3f6698"])
+_MOST_BARS, _MOST_POINTS = 150, 1500
+"""Fits up to which intervals are drawn, and up to which each is a point: beyond, bins of many."""
+_TAIL, _TAIL_OF_BARS = 0.01, 0.03
+"""Shares of means, and of ends of intervals, on either side that may be far beyond the others."""
 
 
 def recovery(
-    records: Records, quantities: Sequence[str], arms: Sequence[str] | None = None
+    records: Records,
+    quantities: Sequence[str],
+    arms: Sequence[str] | None = None,
+    *,
+    axes: Axes | None = None,
 ) -> Figure:
-    """Posterior z-score against contraction, one row per arm and one column per quantity.
+    """Posterior mean against the true value, one row per arm and one column per quantity.
 
-    Following Schad, Betancourt and Vasishth (2021, doi:10.1037/met0000275), z is the posterior
-    mean minus the truth in posterior standard deviations and contraction is
-    1 - (posterior sd / prior sd)^2, with the standard deviation of the truths over all simulations
-    of the arm as the prior's. The mark is the median contraction, and the median and the middle
-    68 % of z: near 0 and -1 to 1 when the posterior's location and width are right.
+    With the posterior interval where there are at most 150 fits. A correct posterior shrinks
+    towards its prior, so points need not lie along the dashed line where the mean is the truth:
+    that intervals hold the truth as often as they say is what `coverage` tests. The number in a
+    panel is the correlation of means and truths, with its standard error ``(1 - r^2) / sqrt(n)``.
 
     Parameters
     ----------
     records : DataFrame or iterable of DataFrame
-        One row per arm, simulation and quantity, with `truth`, `mean` and `sd`.
+        One row per arm, simulation and quantity, with `truth` and `mean`; intervals are those from
+        `hdi_lower` to `hdi_upper`, where the records have them.
     quantities : sequence of str
         Columns of the figure.
     arms : sequence of str, optional
         Rows of the figure; by default all arms.
+    axes : Axes, optional
+        Draw on these, which takes a single quantity of a single arm; the note is then
+        ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -58,100 +63,121 @@ def recovery(
     >>> truth = np.random.default_rng(1).normal(size=50)
     >>> records = pd.DataFrame(
     ...     {"arm": "normal/exact", "simulation": range(50), "quantity": "mu", "status": "ok",
-    ...      "max_rank": 99, "truth": truth, "mean": truth / 2, "sd": 0.7}
+    ...      "max_rank": 99, "truth": truth, "mean": truth / 2}
     ... )
-    >>> len(recovery(records, ["mu"]).axes)
-    1
+    >>> recovery(records, ["mu"]).get_supylabel()
+    'Posterior mean'
     """
-    selection = select(records, quantities, arms, columns=("truth", "mean", "sd"))
-    points = {key: _points(panel) for key, panel in selection.panels.items()}
-    every = np.concatenate([shrunk for shrunk, _ in points.values()])
-    # Fits wider than the prior are rare: room for them only where there are some.
-    lowest = _LOWEST if np.sum(every < 0) > 0.005 * len(every) else 0.0
-    reach = [np.abs(np.quantile(z, _MIDDLE)).max() for _, z in points.values() if len(z)]
-    highest = float(np.clip(1.1 * max(reach, default=0), *_Z_LIMITS))
-    n_moved = 0
+    pieces = [records] if hasattr(records, "columns") else list(records)
+    intervals = all({"hdi_lower", "hdi_upper"} <= set(piece.columns) for piece in pieces)
+    wanted = ("truth", "mean", *(("hdi_lower", "hdi_upper") if intervals else ()))
+    selection = select(pieces, quantities, arms, columns=wanted)
+    intervals &= all(panel.n <= _MOST_BARS for panel in selection.panels.values())
+    limits = {
+        quantity: _limits(selection, quantity, intervals) for quantity in selection.quantities
+    }
+    n_outside = 0
     with style():
-        figure, axes = matrix(
+        figure, panels = matrix(
             [f"{plain(arm)}\n{selection.counts(arm)}" for arm in selection.arms],
             selection.quantities,
+            axes,
+            own_scales=True,
         )
-        for (row, quantity), panel_axes in axes.items():
+        for (row, quantity), panel_axes in panels.items():
             panel = selection.panels.get((selection.arms[row], quantity))
             if panel is None or panel.n == 0:
                 mark_empty(panel_axes, panel)
-            elif points[selection.arms[row], quantity][0].size == 0:
-                panel_axes.text(
-                    0.5, 0.5, "sd is 0\nor unknown", transform=panel_axes.transAxes, ha="center",
-                    va="center", fontsize=NOTE_SIZE,
-                )  # fmt: skip
             else:
-                n_moved += _draw(
-                    panel_axes, *points[selection.arms[row], quantity], lowest, highest
-                )
-            panel_axes.set(xlim=(lowest - 0.06, 1.06), ylim=(-1.07 * highest, 1.07 * highest))
-            panel_axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-            panel_axes.set_yticks([-2, 0, 2], ["$-2$", "", "2"])
-        binned = any(panel.n > _MOST_POINTS for panel in selection.panels.values())
+                n_outside += _draw(panel_axes, panel, limits[quantity], intervals)
+            _limit(panel_axes, *limits[quantity])
         handles = [
             Line2D(
                 [], [], linestyle="none", marker="o", markersize=2.5, color=_POINT,
-                label="simulations (darker: more)" if binned else "one simulation",
+                label="one simulation"
+                if all(panel.n <= _MOST_POINTS for panel in selection.panels.values())
+                else "simulations (darker: more)",
             ),
-            Line2D([], [], color=OUTSIDE, marker="o", markersize=2.5, linewidth=1.1,
-                   label="median and middle 68 % of $z$"),
-            Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=0.6, label="$z = \\pm 2$"),
+            Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=0.8, label="mean = truth"),
         ]  # fmt: skip
-        n_left_out = sum(panel.n for panel in selection.panels.values()) - len(every)
-        left_out = f" {n_left_out} values without a positive sd are left out." if n_left_out else ""
-        moved = f" {n_moved} fits beyond the axes are drawn on their edge." if n_moved else ""
+        if intervals:
+            handles.insert(1, Line2D([], [], color=_POINT, linewidth=0.6, label="interval (HDI)"))
         return assemble(
             figure,
             handles,
             selection.note(
-                "z = (posterior mean $-$ truth) / posterior sd; the prior sd is that of the truths "
-                "over all simulations. In a calibrated fit the median is near 0, the middle 68 % "
-                "near $\\pm 1$." + left_out + moved,
+                "A correct posterior's mean is drawn towards that of the prior, the more so the "
+                "less the data say; no band is drawn. r: correlation of means and truths, with its "
+                "standard error."
+                + (f" {n_outside} fits lie beyond the axes." if n_outside else ""),
                 name_arm=True,
+                ranked=False,
             ),
-            xlabel=r"Posterior contraction, $1 - (\mathrm{posterior\ sd}/\mathrm{prior\ sd})^2$",
-            ylabel="Posterior $z$-score",
+            xlabel="True value",
+            ylabel="Posterior mean",
+            axes=axes,
         )
 
 
-def _points(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-    """Contraction and z-score of the completed fits that have both."""
-    fits = panel.fits[["truth", "mean", "sd"]].to_numpy(dtype=float)
-    fits = fits[fits[:, 2] > 0] if panel.prior_sd > 0 else fits[:0]
-    truth, mean, sd = fits.T
-    return contraction(sd, panel.prior_sd if len(fits) else 1.0), z_score(truth, mean, sd)
+def _limits(
+    selection: Selection, quantity: str, intervals: bool
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits of truths and of means in all panels of a quantity: all truths, nearly all means."""
+    fits = [
+        panel.fits[["truth", "mean"]].to_numpy(dtype=float)
+        for (_, name), panel in selection.panels.items()
+        if name == quantity and panel.n
+    ]
+    if not fits:
+        return (0, 1), (0, 1)
+    truth, mean = np.concatenate(fits).T
+    low, high = np.quantile(mean, [_TAIL, 1 - _TAIL], method="nearest")
+    room = 0.5 * (high - low)
+    bottom, top = max(low - room, mean.min()), min(high + room, mean.max())
+    if intervals:
+        ends_of = [p.fits for (_, name), p in selection.panels.items() if name == quantity and p.n]
+        bottom = min(bottom, *(fits["hdi_lower"].quantile(_TAIL_OF_BARS) for fits in ends_of))
+        top = max(top, *(fits["hdi_upper"].quantile(1 - _TAIL_OF_BARS) for fits in ends_of))
+    ends = [(truth.min(), truth.max()), (bottom, top)]
+    (x, y) = ((a - 0.05 * (b - a or 1), b + 0.05 * (b - a or 1)) for a, b in ends)
+    return x, y
 
 
-def _draw(axes: Axes, shrunk: np.ndarray, z: np.ndarray, lowest: float, highest: float) -> int:
-    """Draw one panel; number of points moved onto the edge."""
-    drawn_z = np.clip(z, -highest, highest)
-    drawn_shrunk = np.clip(shrunk, lowest, 1)
-    if len(z) > _MOST_POINTS:
+def _limit(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
+    axes.set(xlim=x, ylim=y)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_major_locator().set_params(nbins=3)
+
+
+def _draw(
+    axes: Axes,
+    panel: Panel,
+    limits: tuple[tuple[float, float], tuple[float, float]],
+    intervals: bool,
+) -> int:
+    """Draw one panel; number of fits beyond the axes."""
+    (left, right), (bottom, top) = limits
+    truth, mean = panel.fits[["truth", "mean"]].to_numpy(dtype=float).T
+    if intervals:
+        lower, upper = panel.fits[["hdi_lower", "hdi_upper"]].to_numpy(dtype=float).T
+        axes.vlines(truth, lower, upper, color=_POINT, linewidth=0.4, alpha=0.5, gid="intervals")
+    if len(truth) > _MOST_POINTS:
         axes.hexbin(
-            drawn_shrunk, drawn_z, gridsize=(30, 18), bins="log", mincnt=1, cmap=_DENSITY,
-            extent=(lowest, 1, -highest, highest), linewidths=0.2, edgecolors="face",
+            truth, mean, gridsize=(30, 18), bins="log", mincnt=1, cmap=_DENSITY,
+            extent=(left, right, bottom, top), linewidths=0.2, edgecolors="face",
             rasterized=True, gid="fits",
         )  # fmt: skip
     else:
         axes.scatter(
-            drawn_shrunk, drawn_z, s=2.5, color=_POINT, alpha=min(0.8, 10 / np.sqrt(len(z))),
-            linewidths=0, rasterized=True, gid="fits",
+            truth, mean, s=3, color=_POINT, alpha=min(0.9, 12 / np.sqrt(len(truth))),
+            linewidths=0, rasterized=len(truth) > _MOST_BARS, gid="fits",
         )  # fmt: skip
-    for guide in (-2, 2):
-        axes.axhline(guide, color=INK, linewidth=0.5, linestyle=(0, (4, 2)))
-    axes.axhline(0, color=INK, linewidth=0.5)
-    x = float(np.clip(np.median(shrunk), lowest, 1))
-    low, y, high = np.clip(np.quantile(z, _MIDDLE), -highest, highest).tolist()
-    # A white rim keeps the mark readable on dense points.
-    axes.vlines(x, low, high, color="white", linewidth=2.8, zorder=3)
-    axes.errorbar(
-        x, y, [[y - low], [high - y]], color=OUTSIDE, marker="o", markersize=3,
-        markeredgecolor="white", markeredgewidth=0.4, elinewidth=1.1, capsize=1.6,
-        capthick=0.9, zorder=4, gid="mean",
-    )  # fmt: skip
-    return int(np.sum((drawn_z != z) | (drawn_shrunk != shrunk)))
+    axes.axline((left, left), slope=1, color=INK, linestyle=(0, (4, 2)), linewidth=0.6, gid="line")
+    if len(truth) > 2 and np.ptp(truth) > 0 and np.ptp(mean) > 0:
+        r = float(np.corrcoef(truth, mean)[0, 1])
+        axes.text(
+            0.03, 0.97, f"r = {r:.2f} ({(1 - r**2) / np.sqrt(len(truth)):.2f})",
+            transform=axes.transAxes, ha="left", va="top", fontsize=NOTE_SIZE, color=OUTSIDE,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}, gid="r",
+        )  # fmt: skip
+    return int(np.sum((mean < bottom) | (mean > top)))

@@ -6,13 +6,29 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from hiercal.plots._form import fits_page, width_of
 from hiercal.plots._layout import assemble, log_ticks
-from hiercal.plots._style import BAND, DOUBLE, SINGLE, arm_styles, plain, style
+from hiercal.plots._own_axes import check_single, figure_of
+from hiercal.plots._style import (
+    BAND,
+    DOUBLE,
+    SINGLE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    arm_styles,
+    plain,
+    style,
+    text_width,
+    wrap,
+)
 
 _ERRORS = 2.0
+_LABELS = 0.45
+"""Inches that the labels of a panel take of its width."""
 
 
 def sweep(
@@ -35,6 +51,7 @@ def sweep(
     titles: Mapping[str, str] | None = None,
     categories: Sequence[str] = (),
     note: str = "",
+    axes: Axes | None = None,
 ) -> Figure:
     """An estimate against a knob, a line for each series, a panel for each case.
 
@@ -66,10 +83,13 @@ def sweep(
         Names of the values of x in their order, with ``xscale="category"``.
     note : str
         Said below the figure, after what the bars are.
+    axes : Axes, optional
+        Draw on these, which takes a single panel; the note is then ``axes.get_label()``.
 
     Returns
     -------
     Figure
+        Its note, for a caption, is ``figure.get_label()``.
 
     Raises
     ------
@@ -88,36 +108,30 @@ def sweep(
     panels = [None] if panel is None else list(dict.fromkeys(table[panel]))
     names = list(dict.fromkeys(table[series]))
     looks = arm_styles(names)
-    across = min(columns, len(panels))
-    down = math.ceil(len(panels) / across)
-    width = SINGLE if across == 1 and not categories else DOUBLE
-    height = {1: 2.3, 2: 2.1}.get(across, 1.8)
     with style():
-        figure = Figure((width, height * down))
-        grid = figure.subplots(down, across, sharex=True, sharey=share_y, squeeze=False)
-        for spare in grid.flat[len(panels) :]:
-            spare.remove()
         values = sorted(table[x].unique()) if xscale == "category" else []
-        for place, (name, axes) in enumerate(zip(panels, grid.flat, strict=False)):
+        ticks = categories or [f"{value:g}" for value in values]
+        figure, grid = _grid(panels, columns, ticks, bool(categories), share_y, axes)
+        across = 1 if axes is not None else grid.shape[1]
+        for place, (name, drawn) in enumerate(zip(panels, grid.flat, strict=False)):
             rows = table if panel is None else table[(table[panel] == name).to_numpy()]
             if reference is not None:
-                axes.axhline(reference, color=BAND, lw=0.8)
-            _draw(axes, rows, x, y, se, series, names, looks, values)
-            axes.set_yscale(yscale, **({"linthresh": linthresh} if yscale == "symlog" else {}))
+                drawn.axhline(reference, color=BAND, lw=0.8)
+            _draw(drawn, rows, x, y, se, series, names, looks, values)
+            drawn.set_yscale(yscale, **({"linthresh": linthresh} if yscale == "symlog" else {}))
             if yscale == "log":
                 shown = table[y] if share_y else rows[y]
-                log_ticks(axes.yaxis, shown.min(), shown.max())
+                log_ticks(drawn.yaxis, shown.min(), shown.max())
             if xscale == "category":
-                names_of_x = categories or [f"{value:g}" for value in values]
-                axes.set_xticks(range(len(values)), names_of_x)
-                axes.set_xlim(-0.5, len(values) - 0.5)
+                _name_ticks(drawn, ticks)
+                drawn.set_xlim(-0.5, len(values) - 0.5)
             else:
-                axes.set_xscale(xscale)
+                drawn.set_xscale(xscale)
                 if xscale == "log":
-                    log_ticks(axes.xaxis, table[x].min(), table[x].max())
-            axes.tick_params(labelbottom=place + across >= len(panels))
+                    log_ticks(drawn.xaxis, table[x].min(), table[x].max())
+            drawn.tick_params(labelbottom=place + across >= len(panels))
             if name is not None:
-                axes.set_title(plain((titles or {}).get(name, str(name))))
+                drawn.set_title(_title(plain((titles or {}).get(name, str(name))), drawn))
         handles = [
             Line2D(
                 [], [], label=plain(str(name)), color=look.colour, marker=look.marker,
@@ -131,8 +145,79 @@ def sweep(
             handles.append(Line2D([], [], color=BAND, lw=0.8, label=reference_label))
         bars = "Bars are two Monte Carlo standard errors to either side." if se else ""
         return assemble(
-            figure, handles, " ".join(filter(None, (bars, note))), xlabel=xlabel, ylabel=ylabel
+            figure,
+            handles,
+            " ".join(filter(None, (bars, note))),
+            xlabel=xlabel,
+            ylabel=ylabel,
+            axes=axes,
         )
+
+
+def _grid(
+    panels: Sequence,
+    columns: int,
+    ticks: Sequence[str],
+    named: bool,
+    share_y: bool,
+    axes: Axes | None,
+) -> tuple[Figure, np.ndarray]:
+    """Panels in at most `columns`, fewer where the figure is a column of a paper."""
+    if axes is not None:
+        check_single(axes, panel=len(panels))
+        return figure_of(axes), np.array([[axes]])
+    across = min(columns, len(panels))
+    width = width_of(SINGLE if across == 1 and not named else DOUBLE)
+    if width == SINGLE:
+        across = min(across, 2)
+        if across == 2 and _broken(ticks, width / 2 - _LABELS) is None:
+            across = 1
+    down = math.ceil(len(panels) / across)
+    height = {1: 2.3, 2: 2.1}.get(across, 1.8)
+    if width == SINGLE and len(panels) > 1:
+        height = 1.5
+    if _broken(ticks, width / across - _LABELS) is None:  # names stand on end
+        height += 0.5 * max(text_width(" ".join(name.split()), SMALL_SIZE) for name in ticks)
+    fits_page(height * down, "quantities")
+    figure = Figure((width, height * down))
+    grid = figure.subplots(down, across, sharex=True, sharey=share_y, squeeze=False)
+    for spare in grid.flat[len(panels) :]:
+        spare.remove()
+    return figure, grid
+
+
+def _inches(axes: Axes) -> float:
+    """Width of a panel before it is laid out, without its tick labels."""
+    columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
+    return axes.figure.get_figwidth() / columns - _LABELS
+
+
+def _title(text: str, axes: Axes) -> str:
+    """A title in lines that fit over the panel."""
+    return "\n".join(
+        line for part in text.split("\n") for line in wrap(part, _inches(axes), TEXT_SIZE)
+    )
+
+
+def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Names of categories, in lines or on end where they would run into each other."""
+    broken = _broken(names, _inches(axes))
+    on_end = [" ".join(name.split()) for name in names]
+    axes.set_xticks(range(len(names)), broken or on_end, rotation=0 if broken else 90)
+
+
+def _broken(names: Sequence[str], inches: float) -> list[str] | None:
+    """Names in lines that stand side by side in so many inches; None if a word is too long."""
+    room = inches / max(len(names), 1) - 0.04
+    lines = [line for name in names for line in name.split("\n")]
+    if all(text_width(line, SMALL_SIZE) <= room for line in lines):
+        return list(names)
+    if any(text_width(word, SMALL_SIZE) > room for line in lines for word in line.split()):
+        return None
+    return [
+        "\n".join(part for line in name.split("\n") for part in wrap(line, room, SMALL_SIZE))
+        for name in names
+    ]
 
 
 def _draw(

@@ -118,7 +118,7 @@ def design_of(manifest: Mapping[str, Any], start: Path, include: Iterable[Path] 
         text = _toml(_study_content(manifest, names))
         config = DESIGN
     else:
-        config = config or _only_toml(given) or None
+        config = config or _only_toml(given)
         changes = {key: manifest[key] for key in ("simulations", "seed")}
         if config is not None and (name := names.get(config)) and name.endswith(".toml"):
             return Design(os.path.relpath(name, place), place, changes, files, names)

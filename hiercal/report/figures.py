@@ -1,17 +1,17 @@
-"""Figures for papers, of a finished run: as wide as a column, with the caption in a file beside."""
+"""Figures for papers, of a finished run or study: a column wide, with captions beside them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hiercal.report.latex import mixed_in_latex
-from hiercal.runs.manifest import read_manifest
+from hiercal.report.of_study import is_study, origin, study_figures
 from hiercal.runs.result import Result
-from hiercal.tables.figures import figure_makers
+from hiercal.tables.figures import figure_makers, paged
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,8 +20,15 @@ STYLES = ("paper", "screen")
 SHOWS = {
     "ranks": "Rank histograms.",
     "ecdf": "Empirical distribution of the ranks minus the uniform one.",
-    "coverage": "Coverage of central posterior intervals minus their nominal level.",
-    "recovery": "Posterior z-score against posterior contraction.",
+    "coverage": "Coverage of central posterior intervals against their nominal level.",
+    "coverage_difference": "Coverage of central posterior intervals minus their nominal level.",
+    "recovery": "Posterior means and intervals against true values.",
+    "zscore_contraction": "Posterior z-score against posterior contraction.",
+    "evidence": "Evidence against each arm over simulations.",
+    "forest": "Estimates of all groups of one data set.",
+    "shrinkage": "Estimates of the groups of one data set, arm by arm.",
+    "bias": "Bias of the between-group scale by the true value.",
+    "strata": "Mean ranks of the between-group scale within strata of the simulations.",
     "funnel": "Draws of the between-group scale and of one group effect.",
     "group_ranks": "Pooled ranks of all group effects.",
 }
@@ -46,12 +53,15 @@ class PaperFigure:
     caption: str
 
     def latex(self, file: str) -> str:
-        """A LaTeX figure of a file, with the caption and a label."""
+        """A LaTeX figure of a file, with caption and label; of two columns a ``figure*``."""
+        from hiercal.plots._form import WIDTHS
+
+        star = "*" if self.figure.get_figwidth() > WIDTHS[1] else ""
         return (
-            "\\begin{figure}[tbp]\n\\centering\n"
+            f"\\begin{{figure{star}}}[tbp]\n\\centering\n"
             f"\\includegraphics{{{file}}}\n"
             f"\\caption{{{mixed_in_latex(self.caption)}}}\n"
-            f"\\label{{fig:{self.name}}}\n\\end{{figure}}\n"
+            f"\\label{{fig:{self.name}}}\n\\end{{figure{star}}}\n"
         )
 
 
@@ -64,52 +74,95 @@ def paper_figures(
     arms: Sequence[str] = (),
     quantities: Sequence[str] = (),
 ) -> list[PaperFigure]:
-    """The figures of a finished run, drawn anew.
+    """The figures of a finished run or study, drawn anew.
 
     Parameters
     ----------
     folder : path
-        Of a run.
+        Of a run or study.
     style : {"paper", "screen"}
         Without the note below, which a caption has in a paper, or with it.
     columns : {1, 2}, optional
         How many columns of a page they span, 3.4 or 7.0 inches; by default what suits each.
     only : sequence of str
-        Names of figures, such as ``"ecdf"``; by default all.
+        Names of figures, such as ``"ecdf"``; by default all. Of a run of several stories, it is
+        that figure of each.
     arms, quantities : sequence of str
-        Show these alone, in this order. An arm looks the same whichever others are shown.
+        Show these alone, in this order. An arm looks the same whichever others are shown. A study's
+        figures have no such choice.
+
+    Returns
+    -------
+    list of PaperFigure
+        A figure with more than a page holds comes in pages, as ``ecdf-1`` and ``ecdf-2``.
 
     Raises
     ------
     FileNotFoundError
-        If the folder is no run's, or the run has not ended.
+        If the folder is neither's, or what was run there has not ended.
     JournalError
         If a table is not what was written.
     ValueError
-        If a name, style or number of columns is unknown, or the folder is a study's.
+        If a name, style or number of columns is unknown, or a figure cannot be read however it is
+        divided.
     """
     from hiercal import plots
 
     if style not in STYLES:
         raise ValueError(f"style is {style!r}; give {' or '.join(STYLES)}")
-    if isinstance(study := read_manifest(Path(folder)).get("study"), str):
-        raise ValueError(
-            f"{folder} is the folder of the study {study}, whose figures are in "
-            f"{Path(folder) / 'figures'}; give the folder of a run, such as one in its runs/"
-        )
+    folder = Path(folder)
+    with plots.form(columns, notes=style == "screen"):
+        if is_study(folder):
+            return _of_study(folder, only, [*arms, *quantities])
+        return _of_run(folder, only, arms, quantities)
+
+
+def _of_run(
+    folder: Path, only: Sequence[str], arms: Sequence[str], quantities: Sequence[str]
+) -> list[PaperFigure]:
     result = Result(folder)
     makers = figure_makers(result, arms, quantities)
-    for name in only:
-        if name not in makers:
-            raise ValueError(f"there is no figure {name!r}; there are {', '.join(makers)}")
-    made = []
-    with plots.form(columns, notes=style == "screen"):
-        for name in only or makers:
-            figure = makers[name]()
-            shows = SHOWS[name.partition("-")[0]]
-            seed = f"Seed {result.manifest['seed']}."
-            made.append(PaperFigure(name, figure, f"{shows} {figure.get_label()} {seed}"))
-    return made
+    seed = f"Seed {result.manifest['seed']}."
+    return [
+        PaperFigure(page, figure, f"{SHOWS[name.partition('-')[0]]} {figure.get_label()} {seed}")
+        for name in _chosen(makers, only)
+        for page, figure in paged(name, makers[name].pages())
+    ]
+
+
+def _of_study(folder: Path, only: Sequence[str], rows: Sequence[str]) -> list[PaperFigure]:
+    if rows:
+        raise ValueError(
+            f"{folder} is the folder of a study, whose figures are drawn whole; leave arms and "
+            "quantities out"
+        )
+    figures = study_figures(folder)
+    return [
+        PaperFigure(name, figures[name], f"{_said(name, figures[name])} {origin(folder)}")
+        for name in _chosen(figures, only)
+    ]
+
+
+def _chosen(figures: Mapping[str, Any], only: Sequence[str]) -> list[str]:
+    """Names of those that were asked for, of all stories, in that order."""
+    if not figures:
+        raise ValueError("there is no figure to draw of these arms and quantities")
+    chosen: dict[str, None] = {}
+    for wanted in only:
+        found = [name for name in figures if wanted in (name, name.partition("-")[0])]
+        if not found:
+            raise ValueError(f"there is no figure {wanted!r}; there are {', '.join(figures)}")
+        chosen |= dict.fromkeys(found)
+    return list(chosen or figures)
+
+
+def _said(name: str, figure: Figure) -> str:
+    """What a study's figure shows: its name, its axes and its note."""
+    axes = [" ".join(each.split()) for each in (figure.get_supylabel(), figure.get_supxlabel())]
+    against = " against ".join(filter(None, axes))
+    title = name.replace("_", " ").replace("-", ", by ").capitalize()
+    parts = [f"{title}: {against}." if against else f"{title}.", figure.get_label()]
+    return " ".join(filter(None, parts))
 
 
 def write(

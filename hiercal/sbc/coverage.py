@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtri
+from scipy.special import bdtr, bdtrik, betaincinv, ndtri
 
 DRAWN_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.96)
 """Nominal levels that are drawn where there is room."""
@@ -378,3 +378,53 @@ def _successes(
     if not np.all((level > 0) & (level < 1)):
         raise ValueError(f"got level={level!s}: expected a probability strictly inside (0, 1).")
     return x, n
+
+
+def calibrated_counts(
+    n: int, nominal: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Least and largest count of covered truths of a right posterior, at each level by itself.
+
+    The central region of the binomial of `n` and the nominal level: outside it on either side lies
+    at most ``(1 - level) / 2``.
+
+    Parameters
+    ----------
+    n
+        Number of truths.
+    nominal
+        Levels of the intervals, shape (n_levels,).
+    level
+        Probability of the region, at least.
+
+    Returns
+    -------
+    lower, upper
+        Counts, shape (n_levels,).
+
+    Raises
+    ------
+    ValueError
+        When `n` is below 1, or a level is not inside (0, 1).
+
+    Examples
+    --------
+    >>> [count.tolist() for count in calibrated_counts(100, [0.5, 0.9])]
+    [[40, 84], [60, 95]]
+    """
+    p = np.asarray(nominal, dtype=float)
+    if n < 1 or not ((p > 0) & (p < 1)).all() or not 0 < level < 1:
+        raise ValueError(
+            f"got n={n}, nominal={p.tolist()}, level={level}: expected n >= 1 and levels inside "
+            "(0, 1)."
+        )
+    tail = (1 - level) / 2
+
+    def least(target: float) -> NDArray[np.int64]:
+        # bdtrik inverts a continuous extension: the count is at most one off where it is whole
+        count = np.ceil(bdtrik(target, n, p) - 1e-9).astype(np.int64)
+        count = np.clip(np.nan_to_num(count), 0, n)
+        below = bdtr(np.maximum(count - 1, 0), n, p)
+        return np.where((count > 0) & (below >= target), count - 1, count)
+
+    return least(tail), least(1 - tail)

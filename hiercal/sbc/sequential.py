@@ -113,7 +113,7 @@ def rank_log_e(counts: ArrayLike, max_rank: int, failed: ArrayLike = 0) -> tuple
     )
 
 
-def rank_log_e_path(ranks: ArrayLike, max_rank: int) -> Array:
+def rank_log_e_path(ranks: ArrayLike, max_rank: int, *, least: bool = False) -> Array:
     """Log e-value after each simulation, `rank_log_e` of the first, the first two, and so on.
 
     Parameters
@@ -122,6 +122,9 @@ def rank_log_e_path(ranks: ArrayLike, max_rank: int) -> Array:
         Ranks in 0..max_rank, shape (n, ...); negative where there is none, which changes nothing.
     max_rank
         L.
+    least
+        Take of a rank that is missing the least that it could have been evidence of, as
+        `rank_log_e` does of failed fits.
 
     Returns
     -------
@@ -144,7 +147,8 @@ def rank_log_e_path(ranks: ArrayLike, max_rank: int) -> Array:
             "draws ranked among, not the largest rank seen."
         )
     log_ratio, log_weight = _mixture(max_rank)
-    of_none = np.vstack([log_ratio, np.zeros_like(log_weight)])
+    none = log_ratio.min(axis=0) if least else np.zeros_like(log_weight)
+    of_none = np.vstack([log_ratio, none])
     flat = np.where(array < 0, max_rank + 1, array).reshape(len(array), -1).astype(np.int64)
     path = np.empty(flat.shape)
     for column, each in enumerate(flat.T):

@@ -21,7 +21,7 @@ from hiercal.runs.run import Run
 from hiercal.sbc import verdict
 from hiercal.tables.bias import bias
 from hiercal.tables.coverage import coverage
-from hiercal.tables.figures import figure_makers
+from hiercal.tables.figures import Maker, figure_makers, paged, written
 from hiercal.tables.groups import groups
 from hiercal.tables.meaning import meaning
 from hiercal.tables.mixing import mixing
@@ -31,7 +31,6 @@ from hiercal.tables.verdicts import verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from hiercal.runs.progress import Progress
 
@@ -226,7 +225,7 @@ def export(
             raised = error  # a closed pipe costs no figure
     for name in [name for name in makers if name not in JUDGED]:
         made.table(name, makers[name])
-    for name, make in figure_makers(result).items():
+    for name, make in written(figure_makers(result)).items():
         made.attempt(f"figures/{name}", partial(_picture, folder, name, make))
     made.attempt(STORE, partial(_store, result))
     made.noted(figures=n)
@@ -258,7 +257,7 @@ def draw(result: Result, formats: Sequence[str] = ("png", "pdf", "svg")) -> list
         export(result)
     names = [
         name
-        for each, make in figure_makers(result).items()
+        for each, make in written(figure_makers(result)).items()
         for name in _picture(result.folder, each, make, formats)
     ]
     made_of(result.folder, names)
@@ -331,15 +330,19 @@ def _write(folder: Path, name: str, table: pd.DataFrame) -> list[str]:
 
 
 def _picture(
-    folder: Path, name: str, make: Callable[[], Figure], formats: Sequence[str] | None = None
+    folder: Path, name: str, make: Maker, formats: Sequence[str] | None = None
 ) -> list[str]:
-    """Draw a figure, by default as PNG and as what there is of it."""
+    """Draw a figure, by default as PNG and as what there is of it; of many arms, in pages."""
     from hiercal.plots import save
 
     if formats is None:
         there = [each for each in ("pdf", "svg") if (folder / f"figures/{name}.{each}").exists()]
         formats = ("png", *there)
-    return [f"figures/{path.name}" for path in save(make(), folder / "figures", name, formats)]
+    return [
+        f"figures/{path.name}"
+        for page, figure in paged(name, make.pages())
+        for path in save(figure, folder / "figures", page, formats)
+    ]
 
 
 def _store(result: Result) -> list[str]:

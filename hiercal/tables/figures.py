@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hiercal.runs.manifest import file_name
+from hiercal.tables._cells import measured_arms
+from hiercal.tables.evidence_paths import ALPHA, evidence_paths
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -18,9 +23,55 @@ if TYPE_CHECKING:
 NO_DRAWS = {"scale": ()}
 OVERLAID, SCATTERED = 14, 5
 """Quantities that a figure with a panel each, or a column each, shows."""
+WRITTEN = (
+    *("ranks", "ecdf", "coverage_difference", "zscore_contraction"),
+    *("group_ranks", "funnel"),
+)
+"""Figures that a run writes; the others are drawn when they are asked for."""
+MOST_LINES = 8
+"""Arms that one panel can tell apart."""
 
-Makers = dict[str, Callable[[], "Figure"]]
-"""Figures by name, none made yet: what one raises costs no other."""
+
+@dataclass(frozen=True)
+class Maker:
+    """A figure that has not been made: what it raises costs no other.
+
+    Attributes
+    ----------
+    draw : callable
+        From arms and quantities to a figure.
+    arms, quantities : tuple of str
+        What it shows.
+    """
+
+    draw: Callable[[Sequence[str], Sequence[str]], Figure]
+    arms: tuple[str, ...]
+    quantities: tuple[str, ...]
+
+    def __call__(self) -> Figure:
+        """The figure, or a `hiercal.plots.TooMuch` where it cannot be read."""
+        return self.draw(self.arms, self.quantities)
+
+    def pages(self) -> list[Figure]:
+        """The figure, or several that can be read, each of fewer arms or quantities."""
+        from hiercal.plots import TooMuch
+
+        try:
+            return [self()]
+        except TooMuch as error:
+            names = getattr(self, error.fewer)
+            if len(names) < 2:
+                raise
+            half = math.ceil(len(names) / 2)
+            return [
+                page
+                for part in (names[:half], names[half:])
+                for page in replace(self, **{error.fewer: part}).pages()
+            ]
+
+
+Makers = dict[str, Maker]
+"""Figures by name."""
 
 
 def figure_makers(
@@ -47,14 +98,27 @@ def figure_makers(
             continue
         end = f"-{file_name(str(story))}" if len(by_story) > 1 else ""
         of_story = _figures_of_records(result, own, chosen, named)
+        of_story |= _figures_of_tables(result, own, chosen, named)
         shown = own.loc[chosen]
         if result.summarises_groups and own["groups"].iloc[0]:
-            of_story["group_ranks"] = partial(_group_ranks, result, shown)
-        panels, titles = _funnel_panels(result, shown)
-        if titles:
-            of_story["funnel"] = partial(_funnel, shown, panels, titles)
+            of_story["group_ranks"] = Maker(partial(_group_ranks, result, own), tuple(chosen), ())
+        fitted = _with_draws(result, shown)
+        if fitted:
+            of_story["funnel"] = Maker(partial(_funnel, result, own), tuple(fitted), ())
         makers |= {f"{name}{end}": make for name, make in of_story.items()}
     return makers
+
+
+def paged(name: str, pages: Sequence[Figure]) -> list[tuple[str, Figure]]:
+    """Names of the pages of a figure, numbered where there are several."""
+    if len(pages) == 1:
+        return [(name, pages[0])]
+    return [(f"{name}-{i}", page) for i, page in enumerate(pages, 1)]
+
+
+def written(makers: Makers) -> Makers:
+    """Those of the figures that a run writes."""
+    return {name: make for name, make in makers.items() if name.partition("-")[0] in WRITTEN}
 
 
 def _check_names(result: Result, arms: Sequence[str], quantities: Sequence[str]) -> None:
@@ -73,7 +137,7 @@ def _check_names(result: Result, arms: Sequence[str], quantities: Sequence[str])
 def _figures_of_records(
     result: Result, of_story: pd.DataFrame, arms: Sequence[str], quantities: list[str]
 ) -> Makers:
-    """Those of the ranks, in which an arm looks the same whichever others are shown."""
+    """Those of the records, in which an arm looks the same whichever others are shown."""
     from hiercal import plots
 
     fitters, story = of_story["fitter"].to_dict(), of_story["story"].iloc[0]
@@ -81,41 +145,125 @@ def _figures_of_records(
     overlaid = names if len(names) <= OVERLAID else _representative(names)[:OVERLAID]
     scattered = _representative(names)[:SCATTERED]
     overlaid, scattered = quantities or overlaid, quantities or scattered
-    shown = [fitters[arm] for arm in arms]
+    groups = [name for name in names if name.startswith(f"{of_story['groups'].iloc[0]}[")]
 
-    def records(quantities: list[str], *columns: str) -> Iterator[pd.DataFrame]:
+    def records(quantities: Sequence[str], *columns: str) -> Iterator[pd.DataFrame]:
         columns = ("simulation", "status", "max_rank", *columns)
         for _, _, cell in result.cells(*columns, arms=fitters, quantities=quantities):
             yield cell.assign(arm=cell["arm"].cat.rename_categories(fitters), story=story)
 
-    return {
-        "ranks": lambda: plots.rank_histogram(records(scattered, "rank"), scattered, shown),
-        "ecdf": lambda: plots.ecdf_difference(records(overlaid, "rank"), overlaid, shown),
-        "coverage": lambda: plots.coverage(records(overlaid, "rank"), overlaid, shown),
-        "recovery": lambda: plots.recovery(
-            records(scattered, "truth", "mean", "sd"), scattered, shown
-        ),
+    def maker(function: Callable[..., Figure], shown: Sequence[str], *columns: str) -> Maker:
+        def draw(arms: Sequence[str], quantities: Sequence[str]) -> Figure:
+            return function(records(quantities, *columns), quantities, [fitters[a] for a in arms])
+
+        return Maker(draw, tuple(arms), tuple(shown))
+
+    interval = ("truth", "mean", "hdi_lower", "hdi_upper")
+    makers = {
+        "ranks": maker(plots.rank_histogram, scattered, "rank"),
+        "ecdf": maker(plots.ecdf_difference, overlaid, "rank"),
+        "coverage": maker(plots.coverage, overlaid, "rank"),
+        "coverage_difference": maker(plots.coverage_difference, overlaid, "rank"),
+        "recovery": maker(plots.recovery, scattered, *interval),
+        "zscore_contraction": maker(plots.zscore_contraction, scattered, "truth", "mean", "sd"),
+        "evidence": Maker(partial(_evidence, result, of_story), tuple(arms), tuple(overlaid)),
     }
+    shown = [name for name in quantities if name in groups] if quantities else groups
+    if len(shown) > 1:
+        level = result.manifest["run"]["level"]
+        makers["forest"] = maker(partial(plots.forest, level=level), shown, *interval)
+        makers["shrinkage"] = maker(plots.shrinkage, shown, "truth", "mean")
+    return makers
 
 
-def _group_ranks(result: Result, arms: pd.DataFrame) -> Figure:
-    from hiercal.plots.group_ranks import group_ranks
+def _figures_of_tables(
+    result: Result, of_story: pd.DataFrame, arms: Sequence[str], quantities: list[str]
+) -> Makers:
+    """Those of the tables of the between-group scale, of a run with an exact arm."""
+    from hiercal import plots
+    from hiercal.tables.bias import bias
+    from hiercal.tables.strata import strata
 
-    ranks, labels = result.group_ranks, list(arms["arm"])
-    own = ranks[ranks["arm"].isin(labels).to_numpy()]
-    return group_ranks(
-        own.assign(arm=own["arm"].cat.rename_categories(arms["fitter"].to_dict())),
-        result.manifest["simulations"],
-        list(arms["fitter"]),
-        parameter=arms["groups"].iloc[0],
-        story=arms["story"].iloc[0],
+    scale = next((name for name in of_story["scale"] if name), "")
+    measured = [arm for arm in arms if not of_story.loc[arm, "is_exact"]]
+    exact = of_story["is_exact"].any() and bool(scale) and scale in (quantities or [scale])
+    fitters = of_story["fitter"].to_dict()
+
+    def maker(table: Callable[[Result], pd.DataFrame], function: Callable[..., Figure]) -> Maker:
+        def draw(arms: Sequence[str], _: Sequence[str]) -> Figure:
+            made = table(result)
+            made = made[made["arm"].isin(list(fitters)).to_numpy()]
+            named = made.assign(arm=made["arm"].map(fitters))
+            return function(named, [fitters[arm] for arm in arms])
+
+        return Maker(draw, tuple(measured), (scale,))
+
+    if not exact or not measured or not _measured(result, measured):
+        return {}
+    return {"bias": maker(bias, plots.bias), "strata": maker(strata, plots.strata)}
+
+
+def _measured(result: Result, arms: Sequence[str]) -> bool:
+    """Whether any of the arms is held against an exact one."""
+    return any(arm in arms for own in measured_arms(result).values() for arm in own)
+
+
+def _evidence(
+    result: Result, of_story: pd.DataFrame, arms: Sequence[str], quantities: Sequence[str]
+) -> Figure:
+    from hiercal import plots
+
+    if len(arms) > MOST_LINES:
+        raise plots.TooMuch(f"got {len(arms)} arms, at most {MOST_LINES} can be told apart", "arms")
+    found = evidence_paths(result, arms, quantities)
+    fitters = of_story["fitter"].to_dict()
+    n_arms, n = len(result.arms), result.n_simulations
+    note = (
+        f"N = {n} simulations of {of_story['story'].iloc[0]}, of the ranks of "
+        f"{len(quantities)} {'quantity' if len(quantities) == 1 else 'quantities'} together among "
+        f"L = {result.manifest['run']['max_rank']} draws. A correct arm's line ever passes the "
+        f"threshold with probability at most {ALPHA:g} over all {n_arms} arms of the run."
+        + (f" Up to {found.failed} fits of an arm failed." if found.failed else "")
+    )
+    threshold = math.log(n_arms / ALPHA)
+    return plots.evidence(
+        {fitters[arm]: _until(path, threshold) for arm, path in found.log_e.items()},
+        threshold,
+        gamma={fitters[arm]: path for arm, path in found.gamma.items()},
+        note=note.replace("$", r"\$"),
     )
 
 
-def _funnel(arms: pd.DataFrame, panels: list[list[FunnelDraws]], titles: list[str]) -> Figure:
+def _until(path: np.ndarray, threshold: float) -> list[float]:
+    """A path up to where it decides, as `hiercal check` would have stopped."""
+    decided = (path >= threshold).nonzero()[0]
+    return path[: decided[0] + 1 if len(decided) else None].tolist()
+
+
+def _group_ranks(
+    result: Result, of_story: pd.DataFrame, arms: Sequence[str], _: Sequence[str]
+) -> Figure:
+    from hiercal.plots import group_ranks
+
+    ranks = result.group_ranks
+    own = ranks[ranks["arm"].isin(list(arms)).to_numpy()]
+    fitters = of_story["fitter"].to_dict()
+    return group_ranks(
+        own.assign(arm=own["arm"].cat.rename_categories(fitters)),
+        result.manifest["simulations"],
+        [fitters[arm] for arm in arms],
+        parameter=of_story["groups"].iloc[0],
+        story=of_story["story"].iloc[0],
+    )
+
+
+def _funnel(
+    result: Result, of_story: pd.DataFrame, arms: Sequence[str], _: Sequence[str]
+) -> Figure:
     from hiercal import plots
 
-    with_scale = arms[(arms["scale"] != "").to_numpy()].iloc[0]
+    panels, titles = _funnel_panels(result, of_story.loc[list(arms)])
+    with_scale = of_story[(of_story["scale"] != "").to_numpy()].iloc[0]
     scale, group = (plots.quantity_label(with_scale[key]) for key in ("scale", "first_group"))
     return plots.funnel(panels, titles, scale_label=scale, group_label=group)
 
@@ -128,18 +276,26 @@ def _representative(names: list[str]) -> list[str]:
     return list(firsts.values())
 
 
+def _with_draws(result: Result, arms: pd.DataFrame) -> list[str]:
+    """Arms that fitted all data sets of which any arm has draws."""
+    kept = result.draws()
+    data_sets = dict.fromkeys(data for arm, data in kept if arm in arms.index)
+    return [
+        arm
+        for arm in arms.index
+        if data_sets and all(len(kept.get((arm, d), NO_DRAWS)["scale"]) for d in data_sets)
+    ]
+
+
 def _funnel_panels(result: Result, arms: pd.DataFrame) -> tuple[list[list[FunnelDraws]], list[str]]:
-    """Panels, a row for each data set and a column for each arm that fitted them all; titles."""
+    """Panels, a row for each data set and a column for each arm; titles of the rows."""
     kept = result.draws()
     fitters = arms["fitter"].to_dict()
-    data_sets = list(dict.fromkeys(data for arm, data in kept if arm in fitters))
-    columns = [
-        arm for arm in fitters if all(len(kept.get((arm, d), NO_DRAWS)["scale"]) for d in data_sets)
-    ]
+    first = next(iter(fitters))
     rows: list[list[FunnelDraws]] = []
     titles = []
-    for data in data_sets if columns else []:
-        known = kept[columns[0], data].get("truth")
+    for data in dict.fromkeys(data for arm, data in kept if arm in fitters):
+        known = kept[first, data].get("truth")
         truth = None if known is None else (float(known[0]), float(known[1]))
         titles.append(f"Simulation {data}" if data.isdigit() else "Real data")
         rows.append(
@@ -148,10 +304,10 @@ def _funnel_panels(result: Result, arms: pd.DataFrame) -> tuple[list[list[Funnel
                     "scale": kept[arm, data]["scale"],
                     "group": kept[arm, data]["group"],
                     "diverging": kept[arm, data]["diverging"],
-                    "title": fitters[arm],
+                    "title": fitter,
                     "truth": truth,
                 }
-                for arm in columns
+                for arm, fitter in fitters.items()
             ]
         )
     return rows, titles

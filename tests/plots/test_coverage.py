@@ -1,39 +1,34 @@
+"""Coverage against its nominal level."""
+
 import numpy as np
-import pytest
 
 from hiercal.plots import coverage
-from hiercal.sbc.coverage import central_coverage
-
-ARMS = ("partly", "right", "spiked")
+from hiercal.sbc.coverage import calibrated_counts, central_coverage
 
 
-@pytest.fixture(scope="module")
-def axes(records):
-    return coverage(records, ["mu", "tau"]).axes
+def test_lines_are_coverage_and_the_band_that_of_the_fewest_fits(records, ranks_of):
+    [axes] = coverage(records, ["mu"]).axes
+    lines = {line.get_gid(): line for line in axes.lines}
+    for arm in ("partly", "right", "spiked"):
+        result = central_coverage(ranks_of(arm, "mu"), 99)
+        nominal, covered = lines[arm].get_data()
+        at = np.searchsorted(result.nominal[::-1], np.sort(nominal) / 100 - 1e-9)
+        np.testing.assert_allclose(np.sort(covered), 100 * np.sort(result.coverage[::-1][at]))
+    [band] = [each for each in axes.collections if each.get_gid() == "band"]
+    low, high = calibrated_counts(48, np.array([0.5]))
+    heights = {
+        tuple(np.round(band.get_paths()[0].vertices[:, 1][close], 6))
+        for close in [np.isclose(band.get_paths()[0].vertices[:, 0], 50)]
+    }
+    assert heights == {(round(100 * low[0] / 48, 6), round(100 * high[0] / 48, 6))}
 
 
-def test_points_and_bars_are_central_coverage(axes, ranks_of):
-    for panel, quantity in zip(axes, ["mu", "tau"], strict=True):
-        for container, arm in zip(panel.containers, ARMS, strict=True):
-            result = central_coverage(ranks_of(arm, quantity), 99, np.r_[2, 5:50:5])
-            points, _, (bars,) = container
-            deviation = result.coverage - result.nominal
-            np.testing.assert_allclose(points.get_ydata(), 100 * deviation, atol=1e-12)
-            ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-            np.testing.assert_allclose(ends[:, 0], 100 * (result.lower - result.nominal), atol=1e-9)
-            np.testing.assert_allclose(ends[:, 1], 100 * (result.upper - result.nominal), atol=1e-9)
-
-
-def test_markers_of_a_level_stand_side_by_side_around_it(axes):
-    places = np.array([container[0].get_xdata() for container in axes[0].containers])
-    nominal = 100 * (1 - 2 * np.r_[2, 5:50:5] / 100)
-    np.testing.assert_allclose(places.mean(axis=0), nominal)
-    # No marker comes nearer to another level than to its own.
-    assert np.ptp(places, axis=0).max() < 6
-
-
-def test_fewer_levels_for_many_arms(build):
-    records = build(20, tuple(f"{k}" for k in range(8)), ("mu",))
-    [panel] = coverage(records, ["mu"]).axes
-    assert [len(c[0].get_xdata()) for c in panel.containers] == [5] * 8
-    assert [t.get_text() for t in panel.get_xticklabels()] == ["10", "30", "50", "70", "90"]
+def test_a_correct_arm_lies_in_the_band_as_often_as_it_says(build):
+    """Size: each level's coverage is in the band with probability 0.95 or a little more."""
+    inside = []
+    for seed in range(40):
+        records = build(100, ("right",), ("mu",), seed=seed)
+        result = central_coverage(records["rank"].to_numpy(dtype=int), 99, [5, 25, 45])
+        low, high = calibrated_counts(100, result.nominal)
+        inside.append((low <= result.covered) & (result.covered <= high))
+    assert 0.9 < np.mean(inside) < 0.995

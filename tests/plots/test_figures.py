@@ -10,9 +10,17 @@ import pytest
 from matplotlib.figure import Figure
 
 import hiercal.plots
-from hiercal.plots import coverage, ecdf_difference, rank_histogram, recovery
+from hiercal.plots import (
+    coverage,
+    coverage_difference,
+    ecdf_difference,
+    rank_histogram,
+    recovery,
+    zscore_contraction,
+)
 
-FIGURES = [rank_histogram, ecdf_difference, coverage, recovery]
+MATRICES = [rank_histogram, recovery, zscore_contraction]
+FIGURES = [ecdf_difference, coverage, coverage_difference, *MATRICES]
 FOURTEEN = ("mu", "tau", *(f"theta[{c}]" for c in "ABCDEFGH"), "theta_new", "log_lik", "beta[1,2]",
             "sigma_school_level[Hennepin]")  # fmt: skip
 EIGHT = ("right", "spiked", "partly", "never", "nutpie-noncentred-target-0.99",
@@ -88,7 +96,7 @@ def test_nothing_is_cut_or_overlaps(figure):
 @pytest.mark.parametrize("draw", FIGURES)
 def test_nothing_is_cut_or_overlaps_in_the_largest_figure(draw, build):
     # Eight quantities already make two blocks of rows, and a hundred panels take long to lay out.
-    quantities = FOURTEEN[-8:] if draw in (rank_histogram, recovery) else FOURTEEN
+    quantities = FOURTEEN[-8:] if draw in MATRICES else FOURTEEN
     drawn = draw(build(20, EIGHT, quantities), quantities)
     check_layout(drawn)
     width, height = drawn.get_size_inches()
@@ -140,7 +148,7 @@ def test_missing_and_empty_panels_say_so(draw, records):
     lacking = records[(records["arm"] != "right") | (records["quantity"] != "tau")]
     figure = draw(lacking, ["mu", "tau"])
     found = {text.get_text() for axes in figure.axes for text in axes.texts}
-    assert ("not\nranked" in found) == (draw in (rank_histogram, recovery))
+    assert ("not\nranked" in found) == (draw in MATRICES)
 
 
 @pytest.mark.parametrize("draw", FIGURES)

@@ -79,7 +79,8 @@ def test_fits_and_effects_are_counted(figure, panels):
     labels = [" ".join(axes.get_ylabel().split()) for axes in panels.values()]
     assert labels[2:] == ["partly n = 20 of 30", "never n = 0 of 30"]
     assert note(figure).startswith(
-        "N = 30 simulations of stories with 400 effects each. 20 bins of"
+        "N = 30 simulations of stories with 400 effects each. L = 99 draws, among which effects "
+        "are ranked. 20 bins of"
     )
     assert "Failed fits are left out" in note(figure)
     assert "0 of 30" in panels["never"].texts[0].get_text()

@@ -3,7 +3,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from hiercal.plots import ecdf_difference, recovery, save
+from hiercal.plots import ecdf_difference, save, zscore_contraction
 
 OTHER_SETTINGS: dict[Any, Any] = {
     "font.size": 20,
@@ -28,14 +28,14 @@ def test_saving_twice_gives_the_same_bytes_whatever_the_settings(records, tmp_pa
 
 
 def test_drawing_twice_gives_the_same_bytes_whatever_the_settings(records, tmp_path):
-    first = save(recovery(records, ["mu"]), tmp_path, "first")
+    first = save(zscore_contraction(records, ["mu"]), tmp_path, "first")
     with mpl.rc_context(OTHER_SETTINGS):
-        again = recovery(records, ["mu"])
+        again = zscore_contraction(records, ["mu"])
     assert_same_bytes(first, save(again, tmp_path, "again"))
 
 
 def test_file_formats(records, tmp_path):
-    figure = recovery(records, ["mu"], arms=["right"])
+    figure = zscore_contraction(records, ["mu"], arms=["right"])
     pdf, svg, png = (path.read_bytes() for path in save(figure, tmp_path, "figure"))
     assert pdf.startswith(b"%PDF")
     assert b"CreationDate" not in pdf
@@ -49,4 +49,4 @@ def test_file_formats(records, tmp_path):
 @pytest.mark.parametrize("name", ["", "folder/figure"])
 def test_name_is_a_file_name(name, records, tmp_path):
     with pytest.raises(ValueError, match="file name without a directory"):
-        save(recovery(records, ["mu"]), tmp_path, name)
+        save(zscore_contraction(records, ["mu"]), tmp_path, name)

@@ -7,11 +7,26 @@ from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from hiercal.plots import coverage, ecdf_difference, rank_histogram, recovery
+from hiercal.plots import (
+    coverage,
+    coverage_difference,
+    ecdf_difference,
+    rank_histogram,
+    recovery,
+    zscore_contraction,
+)
 from hiercal.plots._style import arm_styles, plain, quantity_label, text_width, wrap
 
 NASTY = ("[/nope]", "theta[north]", "a$b_c$", "A|B", "<script>", r"\frac$x$", "_hidden")
 
+DRAWN = [
+    rank_histogram,
+    ecdf_difference,
+    coverage,
+    coverage_difference,
+    recovery,
+    zscore_contraction,
+]
 ARMS = [f"arm {k}" for k in range(8)]
 
 
@@ -54,7 +69,7 @@ def test_quantity_labels(quantity, label):
     assert quantity_label(quantity) == label
 
 
-@pytest.mark.parametrize("draw", [rank_histogram, ecdf_difference, coverage, recovery])
+@pytest.mark.parametrize("draw", DRAWN)
 def test_a_label_is_shown_whole_and_the_story_is_what_the_records_say(build, draw):
     """Planted: slashes in the names of arms, of which a story is no part."""
     records = build(20, ("A/B", "A/C"), ("mu",), story="X/Y")
@@ -91,7 +106,7 @@ def test_names_are_drawn_as_they_are(build):
     """Planted names: mathematics, markup and Markdown in the names of arms and of a quantity."""
     arms = (*NASTY, "long" * 15 + "[0.95]")
     records = build(arms=arms, quantities=("a$b_c$", "A|B"), n_simulations=30)
-    for draw in (rank_histogram, ecdf_difference, coverage, recovery):
+    for draw in DRAWN:
         figure = draw(records, ["a$b_c$", "A|B"])
         svg = io.BytesIO()
         figure.savefig(svg, format="svg")

@@ -101,7 +101,7 @@ class Calibration(Study):
         return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import strata, sweep
 
         table = tables.get("strata")  # none without an arm that has tau
         of = {"truth": "quarter of the true tau", "data": "quarter of the exact mean of tau"}
@@ -127,20 +127,12 @@ class Calibration(Study):
         if table is None:
             return {"effects": pooled_effects}
         return {"effects": pooled_effects} | {
-            f"strata-{by}": sweep(
-                table[(table["by"] == by).to_numpy()].assign(
-                    series=table["fitter"],
-                    panel=table["n_schools"].map("{} schools".format),
-                ),
-                x="stratum",
-                y="shift",
-                se="shift_se",
-                series="series",
+            f"strata-{by}": strata(
+                table.assign(panel=table["n_schools"].map("{} schools".format)),
+                by=by,
+                series="fitter",
                 panel="panel",
                 xlabel=f"{words}, from the smallest",
-                ylabel="mean rank minus the exact\none's (share of all ranks)",
-                reference=0.0,
-                xscale="category",
                 note="Below 0 the truth ranks too low: small values of tau are missing.",
             )
             for by, words in of.items()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ROW, TITLE, TOP, BOTTOM = 0.19, 0.3, 0.3, 0.42
 """Inches of a row of the figure, a panel's title, and the margins."""
+NARROW_ROW = 0.12
+"""Inches of a row where the figure is a column of a paper."""
 SOURCE = (
     "The textbook is known by one section: *Section 5.8 Hierarchical Models and Partial Pooling*, "
     "the last of a chapter on Bayesian inference. What is at hand of it names neither the book nor "
@@ -184,20 +186,38 @@ def figure(comparison: pd.DataFrame, examples: Sequence[Example]) -> Figure:
     from matplotlib.figure import Figure
 
     from hiercal.plots import quantity_label
-    from hiercal.plots._style import BAND, DOUBLE, OUTSIDE, SMALL_SIZE, arm_styles, plain, style
+    from hiercal.plots._form import width_of
+    from hiercal.plots._style import (
+        BAND,
+        DOUBLE,
+        OUTSIDE,
+        SINGLE,
+        SMALL_SIZE,
+        TEXT_SIZE,
+        arm_styles,
+        plain,
+        style,
+    )
 
     styles = arm_styles(tuple(LIBRARIES))
     n_rows = [comparison[comparison["example"] == e.name]["quantity"].nunique() for e in examples]
-    inches = [ROW * n for n in n_rows]
+    width = width_of(DOUBLE)
+    bottom = BOTTOM + (TEXT_SIZE * 1.2 / 72 if width == SINGLE else 0)
+    inches = [(ROW if width > SINGLE else NARROW_ROW) * n for n in n_rows]
     right = sum(inches[1:]) + TITLE * (len(examples) - 1)
-    height = TOP + BOTTOM + max(right, inches[0] + TITLE)
     with style():
-        made = Figure(figsize=(DOUBLE, height))
-        axes = [made.add_axes((0.075, BOTTOM / height, 0.39, 1 - (BOTTOM + TOP + TITLE) / height))]
-        above = TOP
-        for own in inches[1:]:
+        if width > SINGLE:
+            height, above = TOP + BOTTOM + max(right, inches[0] + TITLE), TOP
+            made = Figure(figsize=(width, height))
+            first = (0.075, BOTTOM / height, 0.39, 1 - (BOTTOM + TOP + TITLE) / height)
+            axes, left, across = [made.add_axes(first)], 0.585, 0.39
+        else:
+            height, above = TOP + bottom + inches[0] + TITLE + right, TOP
+            made = Figure(figsize=(width, height))
+            axes, left, across = [], 0.15, 0.81
+        for own in inches[len(axes) :]:
             above += TITLE + own
-            axes.append(made.add_axes((0.585, 1 - above / height, 0.39, own / height)))
+            axes.append(made.add_axes((left, 1 - above / height, across, own / height)))
         for ax, example in zip(axes, examples, strict=True):
             rows = comparison[(comparison["example"] == example.name).to_numpy()]
             quantities = list(dict.fromkeys(rows["quantity"]))
@@ -226,12 +246,14 @@ def figure(comparison: pd.DataFrame, examples: Sequence[Example]) -> Figure:
             ax.set_ylim(len(quantities) - 0.4, -0.6)
             ax.set_title(plain(example.title), loc="left")
             ax.tick_params(axis="y", length=0, labelsize=SMALL_SIZE)
-            if ax not in (axes[0], axes[-1]):
+            if ax is not axes[-1] and (ax is not axes[0] or width == SINGLE):
                 ax.tick_params(axis="x", which="both", labelbottom=False)
         made.text(
             0.5,
             0.08 / height,
-            "distance from the exact posterior, in Monte Carlo standard errors",
+            "distance from the exact posterior,"
+            + ("\n" if width == SINGLE else " ")
+            + "in Monte Carlo standard errors",
             ha="center",
         )
         handles, labels = axes[0].get_legend_handles_labels()
@@ -241,7 +263,7 @@ def figure(comparison: pd.DataFrame, examples: Sequence[Example]) -> Figure:
 
 def plug_in_figure(table: pd.DataFrame) -> Figure:
     """How much farther from mu each school's posterior mean lies than the formula would have it."""
-    from hiercal.plots.sweep import sweep
+    from hiercal.plots import sweep
 
     shown = table[(table["plug_in"] > 0).to_numpy()]
     schools = list(dict.fromkeys(shown["school"]))

@@ -251,7 +251,7 @@ class Cost(Study):
         return pd.DataFrame(rows)
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import sweep
 
         trajectories = tables["trajectories"]
         stories = list(dict.fromkeys(trajectories["story"]))

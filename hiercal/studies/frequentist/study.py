@@ -261,8 +261,7 @@ class Frequentist(Study):
     def figures(self, tables: Tables) -> dict[str, Figure]:
         import pandas as pd
 
-        from hiercal.plots.heat_map import heat_map
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import heat_map, interval_width, sweep
 
         agreement = tables["agreement"]
         differences = {
@@ -292,10 +291,11 @@ class Frequentist(Study):
                 y="coverage", se="coverage_se", series="interval", reference=LEVEL,
                 ylabel=f"coverage of {LEVEL:.0%} intervals\nof group effects",
             ),
-            "width": by_groups(
+            "width": interval_width(
                 intervals[(intervals["interval"] != HIERARCHICAL).to_numpy()],
-                y="width_ratio", se="width_ratio_se", series="interval", reference=1.0,
-                ylabel="width over that of the\nhierarchical interval",
+                x="J", y="width_ratio", series="interval", panel="truth", xscale="log",
+                xlabel="groups", ylabel="width over that of the\nhierarchical interval",
+                reference=1.0, columns=_columns(len(self.taus) + 1),
             ),
             "agreement": by_groups(
                 _stacked(agreement, differences),

@@ -188,9 +188,8 @@ class FunnelBias(Study):
         return pd.concat(parts, ignore_index=True)
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.plots import funnel
-        from hiercal.plots.strips import Measurement, strips
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import Measurement, funnel, strips, sweep
+        from hiercal.plots import bias as bias_figure
 
         drawn = [(title, part) for title, part in tables["draws"].groupby(_series(tables["draws"]))]
         bias = pick(tables["bias"], story="eight_schools", fits="all")
@@ -227,16 +226,13 @@ class FunnelBias(Study):
                 ],
                 [f"Rubin's data, target {self.targets[0]:g}"],
             ),
-            "bias": sweep(
+            "bias": bias_figure(
                 bias.assign(series=_series(bias), panel=_ranges(bias)),
                 x="target_accept",
-                y="bias",
-                se="bias_se",
                 series="series",
                 panel="panel",
                 xlabel="target acceptance statistic",
                 ylabel="posterior mean of tau\nminus the exact one (points)",
-                reference=0.0,
                 xscale="category",
                 columns=2,
             ),

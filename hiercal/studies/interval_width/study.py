@@ -200,56 +200,37 @@ class IntervalWidth(Study):
         return arms, [np.array(values) for values in moved]
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        import pandas as pd
-
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import interval_width, sweep
 
         widths = tables["widths"]
         widths = widths.assign(raw=1 - widths["mean_ratio"], raw_se=widths["mean_ratio_se"])
 
-        def drawn(of: pd.DataFrame, **columns: str) -> pd.DataFrame:
-            kept = ["title", "size"]
-            parts = []
-            for series, estimate in columns.items():
-                part = of[[*kept, estimate, f"{estimate}_se"]].set_axis(
-                    [*kept, "y", "se"], axis="columns"
-                )
-                parts.append(part.assign(series=series.replace("_", " ")))
-            return pd.concat(parts)
-
         look: dict[str, Any] = {
-            "x": "size",
-            "y": "y",
-            "se": "se",
-            "series": "series",
             "panel": "title",
             "xscale": "log",
             "columns": 3,
             "xlabel": "students, points, exposure or respondents of the group",
         }
         saved: dict[str, Any] = {
+            "y": ["reduction", "raw"],
+            "labels": ["at matched coverage", "as they come"],
             "ylabel": "part of the width that pooling saves",
             "reference": NEGLIGIBLE,
             "reference_label": "5 %",
         }
-        curves = {"at_matched_coverage": "reduction", "as_they_come": "raw"}
         prior = widths["prior"].to_numpy(bool)
         weights = tables["shrinkage"]
         return {
-            "reduction": sweep(
-                drawn(widths[prior], **curves),
-                note="Truths are drawn from the priors.",
-                **saved,
-                **look,
+            "reduction": interval_width(
+                widths[prior], note="Truths are drawn from the priors.", **saved, **look
             ),
-            "reduction_textbook": sweep(
-                drawn(widths[~prior], **curves),
-                note="Truths are drawn as the textbook does.",
-                **saved,
-                **look,
+            "reduction_textbook": interval_width(
+                widths[~prior], note="Truths are drawn as the textbook does.", **saved, **look
             ),
-            "coverage": sweep(
-                drawn(widths, hierarchical="coverage", no_pooling="other_coverage"),
+            "coverage": interval_width(
+                widths,
+                y=["coverage", "other_coverage"],
+                labels=["hierarchical", "no pooling"],
                 ylabel="coverage of the 89 % intervals",
                 reference=LEVEL,
                 reference_label="89 %",

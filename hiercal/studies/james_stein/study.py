@@ -296,7 +296,7 @@ class JamesStein(Study):
     def figures(self, tables: Tables) -> dict[str, Figure]:
         import pandas as pd
 
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import risk, sweep
 
         bayes = [bayes_name(scale) for scale in self.tau_scales]
         partial = [
@@ -305,21 +305,21 @@ class JamesStein(Study):
         schools = _in_order(tables["schools"], partial)
         has_prior = schools["rule"].isin((EMPIRICAL, *bayes, TAU_KNOWN))
         made = {
-            "schools": sweep(
+            "schools": risk(
                 schools.assign(panel=np.where(has_prior, "Bayes", "James-Stein and SURE")),
-                x="tau", y="risk", se="risk_se", series="rule", panel="panel",
+                panel="panel",
                 xlabel="true tau (points)", ylabel="squared error per school (points²)",
                 reference=float(np.mean(np.square(RUBIN_STANDARD_ERRORS))),
                 reference_label=NO_POOLING, columns=2,
             )
         }  # fmt: skip
         mixture = _in_order(tables["mixture"], [*bayes, EMPIRICAL])
-        made["mixture"] = sweep(
+        made["mixture"] = risk(
             mixture.assign(
                 panel=mixture["design"].map(DESIGNS) + "\n" + mixture["rule"],
                 series="J = " + mixture["n_groups"].astype(str),
             ).sort_values("design", ascending=False, kind="stable"),
-            x="separation", y="ratio", se="ratio_se", series="series", panel="panel",
+            x="separation", y="ratio", series="series", panel="panel",
             xlabel="distance of the two populations (standard errors)",
             ylabel="squared error\nover that of no pooling",
             reference=1.0, reference_label=NO_POOLING, columns=len(bayes) + 1,
@@ -334,7 +334,7 @@ class JamesStein(Study):
         towards = shown["towards"].map({"zero": "to 0", "mean": "to the mean"})
         kinds = shown["towards"].map({"zero": "J - 2", "mean": "J - 3"})
         kinds = kinds.where(shown["kind"] == rows_of.USUAL, "tr/max - 2")
-        made["dominance"] = sweep(
+        made["dominance"] = risk(
             shown.assign(
                 series="J = " + shown["n_groups"].astype(str),
                 panel=shown["design"].map(DESIGNS) + "\n" + kinds + ", " + towards,

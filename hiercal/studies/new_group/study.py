@@ -177,8 +177,7 @@ class NewGroup(Study):
         }
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.plots.heat_map import heat_map
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import heat_map, sweep
 
         new, seen, slopes = (tables[k] for k in ("unseen_private", "private_schools", "slopes"))
         contaminations = slopes[(slopes["contamination"] > 0).to_numpy()]

@@ -257,8 +257,7 @@ class Parameterisation(Study):
         return {"survey": pd.DataFrame(rows), "survey_learnt": pd.DataFrame([learnt])}
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.plots.heat_map import heat_map
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import bias, parameterisation_map, sweep
 
         ratios = pick(tables["map"], ess="worst", cost="gradient")
         ratios = ratios.assign(series=[f"n = {n}" for n in ratios["n"]])
@@ -271,12 +270,9 @@ class Parameterisation(Study):
         survey = tables["survey"]
         equal = tables["crossover"].dropna(subset="crossover")
         return {
-            "map": heat_map(
-                ratios, x="n", y="tau", value="log2_ratio", se="log2_ratio_se", panel="library",
-                titles=words.LIBRARIES, xlabel="observations in each group",
-                ylabel="true tau (points)",
-                low="centred better", high="non-centred better", line="as good",
-                lines={
+            "map": parameterisation_map(
+                ratios, panel="library", titles=words.LIBRARIES, ylabel="true tau (points)",
+                boundary={
                     str(library): partial(_boundary, own)
                     for library, own in equal.groupby("library")
                 },
@@ -288,16 +284,14 @@ class Parameterisation(Study):
                 xlabel="true tau over the standard error of a group's mean",
                 ylabel="log2 ratio of ESS per gradient,\nnon-centred to centred",
             ),
-            "bias": sweep(
-                arms, x="kappa", y="bias", se="bias_se", series="series", panel="panel", columns=2,
-                xscale="log", reference=0.0,
+            "bias": bias(
+                arms, x="kappa", series="series", panel="panel", columns=2, xscale="log",
                 xlabel="true tau over the standard error of a group's mean",
                 ylabel="posterior mean of tau off\nthe exact (posterior sds)",
             ),
-            "survey": sweep(
+            "survey": bias(
                 survey.assign(model=survey["model"].str.replace("non", "non-")),
-                x="alpha", y="bias", se="bias_se", series="model", xscale="category",
-                reference=0.0, xlabel="true alpha",
+                x="alpha", series="model", xscale="category", xlabel="true alpha",
                 ylabel="posterior mean of alpha off\nthe exact (posterior sds)",
             ),
         }  # fmt: skip

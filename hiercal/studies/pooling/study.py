@@ -213,7 +213,7 @@ class PoolingChoice(Study):
         return {"rubin": rows}
 
     def figures(self, tables: Tables) -> dict[str, Figure]:
-        from hiercal.plots.sweep import sweep
+        from hiercal.plots import sweep
 
         choice = _panels(tables["choice"])
         right = _panels(pick(tables["right"], criterion=NEW))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hiercal.plots.sweep import sweep
+from hiercal.plots import sweep
 from hiercal.studies._study import Tables
 from hiercal.studies.prior_sensitivity.tau_priors import Prior
 from hiercal.words import coding
