@@ -63,10 +63,15 @@ def test_pages_named_elsewhere_exist():
             assert (ROOT / page).exists(), f"{file}: {page}"
 
 
-def test_the_readme_is_short_and_its_story_runs(tmp_path):
-    text = (ROOT / "README.md").read_text()
-    assert len(text.splitlines()) <= 120
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_story_of_ones_own_is_calibrated(tmp_path):
+    text = (ROOT / "docs/how_to/python.md").read_text()
+    (code,) = (
+        c for c in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "class Schools" in c
+    )
     (tmp_path / "mine.py").write_text(code)
     command = [sys.executable, "mine.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

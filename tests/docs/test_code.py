@@ -54,7 +54,6 @@ OTHERS = {
 """Other commands, and why they do not run here."""
 
 NO_PYTHON = {
-    "README.md": "tests/test_docs.py runs it",
     "CONTRIBUTING.md": "the outline of a study; tests/studies/test_study.py has a whole one",
     "docs/how_to/ci.md": "tests/test_ci_page.py runs its files",
     "docs/how_to/clusters.md": "needs SLURM",
