@@ -20,7 +20,7 @@ html_title = "hiercal"
 language = "en-GB"
 
 extensions = [
-    "outside",
+    "pages",
     "docstrings",
     "offline",
     "myst_nb",
@@ -53,14 +53,9 @@ nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
-# a page that says nothing of itself is a page and no notebook
-nb_render_markdown_format = "myst"
 
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-# what a docstring must have; tests/docs has the checks that need the signature
-numpydoc_validation_checks = {"GL06", "GL07", "GL08", "PR01", "PR02", "PR03"}
-numpydoc_validation_exclude = {r"\._"}
