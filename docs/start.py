@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -29,3 +30,11 @@ def block_of(text: str, file: str) -> str:
     """The block of a page that is a file, as a comment before it says."""
     (block,) = re.findall(rf"<!-- file: {re.escape(file)} -->\n```\w+\n(.*?)```", text, re.DOTALL)
     return block
+
+
+def shell(command: str) -> None:
+    """Run a command as a reader does, and print what it prints, without progress and colours."""
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    print(done.stdout.strip("\n"))
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with exit code {done.returncode}: {done.stderr}")

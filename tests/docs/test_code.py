@@ -265,6 +265,17 @@ def test_other_commands_are_named():
             assert option.strip() in script.read_text(), f"{page}: {line}"
 
 
+def test_what_a_lesson_shows_is_what_its_command_prints():
+    """A cell that runs a command follows the block that tells the reader to."""
+    for page in (ROOT / "docs" / "tutorial").glob("*.md"):
+        code = [b.text for b in ALL if b.page == str(page.relative_to(ROOT))]
+        shown = [i for i, text in enumerate(code) if "shell(" in text]
+        for i in shown:
+            (command,) = re.findall(r'^shell\("(.*)"\)$', code[i], re.MULTILINE)
+            assert code[i - 1].strip() == f"uv run {command}"
+        assert shown or page.stem == "index"
+
+
 def test_other_languages_are_named():
     known = {"console", "python", "toml", *OTHER_LANGUAGES}
     assert {block.language for block in ALL} <= known
