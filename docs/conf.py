@@ -32,6 +32,7 @@ extensions = [
 exclude_patterns = ["_build", "_templates", "_static", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 default_role = "code"
+smartquotes = False  # two hyphens are an option of a command
 highlight_language = "text"
 
 html_theme = "sphinx_book_theme"
@@ -43,6 +44,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],
     "show_toc_level": 2,
 }
 

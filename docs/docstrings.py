@@ -29,6 +29,14 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
             logging.getLogger(__name__).warning("%s: %s", name, problem)
 
 
+def as_block(app: Sphinx, context: Any, lines: list[str]) -> None:
+    """Set the examples below a command as code: its first line says what they are."""
+    said = [line.removeprefix("| ").removeprefix("|") for line in lines if line.strip("| \x08")]
+    if said:
+        lines[:] = [said[0].strip(), "", ".. code-block:: text", ""]
+        lines += [f"   {line.strip()}" for line in said[1:]]
+
+
 def problems(obj: Any, lines: Sequence[str]) -> list[str]:
     """What is wrong with the sections of a docstring, a sentence each.
 
@@ -71,4 +79,6 @@ def _taken(obj: Any) -> set[str] | None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", process, priority=400)  # numpydoc comes at 500
+    app.setup_extension("sphinx_click")
+    app.connect("sphinx-click-process-epilog", as_block)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

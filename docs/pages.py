@@ -59,7 +59,7 @@ def with_all(text: str, page: Path) -> str:
     """An index whose contents name the pages of its folder that it leaves out, at the end."""
     before, fence, contents = text.partition("```{toctree}\n")
     listed, end, after = contents.partition("```")
-    names = listed.split()
+    names = re.findall(r"[\w-]+(?=>?$)", listed, re.MULTILINE)
     others = sorted(p.stem for p in page.parent.glob("*.md") if p.stem not in ("index", *names))
     return before + fence + listed + "".join(f"{name}\n" for name in others) + end + after
 
