@@ -1,7 +1,9 @@
 """What the executed pages begin with: a folder of their own, in which the examples lie."""
 
+import atexit
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +16,7 @@ def in_a_new_folder() -> None:
     from IPython import get_ipython
 
     folder = Path(tempfile.mkdtemp(prefix="hiercal-docs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "examples").symlink_to(DOCS.parent / "examples", target_is_directory=True)
     os.chdir(folder)
     shell = get_ipython()

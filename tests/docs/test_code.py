@@ -76,7 +76,7 @@ OTHER_LANGUAGES = {
 
 SMALL = {
     "run": ["--simulations=2", "--workers=0"],
-    "check": ["--max-simulations=2", "--workers=0"],
+    "check": ["--max-simulations=2", "--workers=0", "--fresh"],
 }
 """Options that make a command quick; the last one given counts."""
 
