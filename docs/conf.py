@@ -10,7 +10,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 # cells start the command as a reader does, and import `start` and the package that is documented
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
-os.environ["COLUMNS"] = "110"
+os.environ["COLUMNS"] = "120"
 
 project = "hiercal"
 author = "the hiercal authors"
@@ -20,7 +20,7 @@ html_title = "hiercal"
 language = "en-GB"
 
 extensions = [
-    "outside",
+    "pages",
     "docstrings",
     "offline",
     "myst_nb",
@@ -32,6 +32,7 @@ extensions = [
 exclude_patterns = ["_build", "_templates", "_static", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 default_role = "code"
+smartquotes = False  # two hyphens are an option of a command
 highlight_language = "text"
 
 html_theme = "sphinx_book_theme"
@@ -43,6 +44,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],
     "show_toc_level": 2,
 }
 
@@ -53,14 +55,9 @@ nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
-# a page that says nothing of itself is a page and no notebook
-nb_render_markdown_format = "myst"
 
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-# what a docstring must have; tests/docs has the checks that need the signature
-numpydoc_validation_checks = {"GL06", "GL07", "GL08", "PR01", "PR02", "PR03"}
-numpydoc_validation_exclude = {r"\._"}

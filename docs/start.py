@@ -1,7 +1,10 @@
 """What the executed pages begin with: a folder of their own, in which the examples lie."""
 
+import atexit
 import os
 import re
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,6 +16,7 @@ def in_a_new_folder() -> None:
     from IPython import get_ipython
 
     folder = Path(tempfile.mkdtemp(prefix="hiercal-docs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "examples").symlink_to(DOCS.parent / "examples", target_is_directory=True)
     os.chdir(folder)
     shell = get_ipython()
@@ -29,3 +33,11 @@ def block_of(text: str, file: str) -> str:
     """The block of a page that is a file, as a comment before it says."""
     (block,) = re.findall(rf"<!-- file: {re.escape(file)} -->\n```\w+\n(.*?)```", text, re.DOTALL)
     return block
+
+
+def shell(command: str) -> None:
+    """Run a command as a reader does, and print what it prints, without progress and colours."""
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    print(done.stdout.strip("\n"))
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with exit code {done.returncode}: {done.stderr}")

@@ -175,8 +175,8 @@ class NormalNormalSets:
     def loo(self) -> np.ndarray:
         """Log densities of each observation given all others, shape (n_data_sets, n_groups).
 
-        log p(y_i | y_-i) = log p(y) - log p(y_-i), and given tau both are normal; what a group adds
-        to their sums is taken out again, so that no data set is fitted twice.
+        ``log p(y_i | y_-i) = log p(y) - log p(y_-i)``, and given tau both are normal; what a group
+        adds to their sums is taken out again, so that no data set is fitted twice.
         """
         return _chunked(self._loo, self.y)
 

@@ -130,9 +130,9 @@ def james_stein_risk(
     """Errors of James-Stein at fixed group effects, exactly, whatever the standard errors.
 
     With x = y / sigma less its part along 1 / sigma (towards the mean only), x ~ N(rho, Q) in q
-    dimensions and W = |x|^2 is noncentral chi-squared, E f(W) x_i = rho_i E f(W_{q+2}) and
-    E f(W) x_i^2 = Q_ii E f(W_{q+2}) + rho_i^2 E f(W_{q+4}) (Bock 1975, Annals of Statistics 3,
-    209), of the same noncentrality |rho|^2; each is a Poisson mixture of central ones.
+    dimensions and ``W = |x|^2`` is noncentral chi-squared, ``E f(W) x_i = rho_i E f(W_{q+2})`` and
+    ``E f(W) x_i^2 = Q_ii E f(W_{q+2}) + rho_i^2 E f(W_{q+4})`` (Bock 1975, Annals of Statistics 3,
+    209), of the same noncentrality ``|rho|^2``; each is a Poisson mixture of central ones.
 
     Raises
     ------
@@ -206,8 +206,9 @@ def james_stein_bayes_risk(
     """Expected squared error per group of James-Stein where group effects scatter, exactly.
 
     For equal standard errors. In units of them y ~ N(m, v) with v = 1 + tau^2, and theta given y
-    has mean A y + B m with A = tau^2 / v, B = 1 / v; so the risk is q A plus E |(h - A) y - B m|^2
-    with h the factor of James and Stein, in the q dimensions that are shrunk.
+    has mean A y + B m with A = tau^2 / v, B = 1 / v; so the risk is q A plus
+    ``E |(h - A) y - B m|^2`` with h the factor of James and Stein, in the q dimensions that are
+    shrunk.
 
     Raises
     ------

@@ -85,8 +85,8 @@ class Fitter(ABC):
         ``{"tau_scale": 50.0}`` fits the same data sets under another prior. The ranks are then not
         uniform.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : what the catalogue and arm labels call it; by default the class's name in snake case.
     extra : the extra of this package that installs what it requires; empty if none does.
     needs : the capability that it needs of a story, one of `hiercal.simulators._capabilities`; none

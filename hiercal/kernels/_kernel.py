@@ -52,8 +52,8 @@ class Kernel(ABC):
         Transitions from each truth. As many as take the chain about one autocorrelation time are
         best: an error of the stationary law shows in proportion to how far the chain has gone.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : what the catalogue calls it; by default the class's name in snake case.
     requires : packages that it needs, by import name.
     extra : the extra of this package that installs them.

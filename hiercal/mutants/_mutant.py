@@ -32,8 +32,8 @@ class ModuleName:
 class Mutant(Fitter):
     """A fitter with one known error; subclass as a frozen dataclass.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     thread : where the real error was reported, as ``owner/name#number``; empty for an error that
         anyone might make.
     emulated : whether the effect of the error is made from honest draws, and not by its code.

@@ -127,6 +127,8 @@ def restarts(n: int, n_transitions: int, rng: np.random.Generator) -> NDArray[np
         Number of chains.
     n_transitions
         L.
+    rng
+        Draws the places.
 
     Returns
     -------
@@ -156,6 +158,8 @@ def chain_ranks(states: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64
     states
         A quantity at the truth and after each transition, shape (n, L + 1, n_quantities). What is
         not a number counts as the least.
+    rng
+        Breaks ties.
 
     Returns
     -------

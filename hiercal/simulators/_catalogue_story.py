@@ -48,8 +48,8 @@ class CatalogueStory(Story):
     The first field with an entry for each group is what gives their number. Checks, labels, tables
     and resizing follow from the kinds, see `hiercal.simulators._fields`.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     models, dims, scale, groups, ... : as of `Story`.
     observes : the fields of the data.
     usual_names : names of the groups, where none are given and there are as many.
@@ -265,8 +265,8 @@ LOG = Link("log_", np.log, np.exp)
 class NormalGroups(CatalogueStory):
     """A story whose group effects, or a function of them, are normal.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     centre : the parameter that is their mean; empty where it is 0. Their standard deviation is
         the story's `scale`.
     link : the function of them that is normal.

@@ -60,8 +60,8 @@ class Story(ABC):
         model knows of: ``{"tau": 0.5}`` for a run at a fixed truth. The ranks of such a run are
         not uniform.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : what the catalogue and arm labels call it; by default the class's name in snake case.
     dims : each parameter's dimensions, () for a scalar; those of `groups` begin with the groups'.
         By default those of a simulation: ``theta_dim_0``, ...

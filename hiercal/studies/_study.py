@@ -34,8 +34,8 @@ class Study(ABC):
     seed : int
         Every random number follows from it.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : what the catalogue and its folder in ``results/`` call it.
     quick : the options of ``--quick``, which takes less than a minute.
     claims : what it tests.

@@ -23,6 +23,8 @@ def from_bambi(model: bambi.Model, *, name: str = "", module: str = "") -> PyMCS
     model : bambi.Model
     name : str
         By default that of the response.
+    module : str
+        The module that the model was read from; empty where it was made in Python.
 
     Returns
     -------

@@ -72,6 +72,8 @@ def from_numpyro(
     simulate : callable
         ``simulate(rng)`` returns ``truth, data``: latent and observed variables by name. It takes
         the place of forward draws, for a model with factors.
+    module : str
+        The module that the model was read from; empty where it was made in Python.
 
     Returns
     -------

@@ -77,6 +77,8 @@ def from_pymc(
     simulate : callable
         ``simulate(rng)`` returns ``truth, data``: free and observed variables by name. It takes the
         place of forward draws, for a model with potentials.
+    module : str
+        The module that the model was read from; empty where it was made in Python.
 
     Returns
     -------

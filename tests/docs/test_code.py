@@ -75,7 +75,7 @@ OTHER_LANGUAGES = {
 
 SMALL = {
     "run": ["--simulations=2", "--workers=0"],
-    "check": ["--max-simulations=2", "--workers=0"],
+    "check": ["--max-simulations=2", "--workers=0", "--fresh"],
 }
 """Options that make a command quick; the last one given counts."""
 
@@ -262,6 +262,17 @@ def test_other_commands_are_named():
         for option in re.findall(r"benchmarks/\S+.*?( --[\w-]+)", line):
             script = ROOT / re.findall(r"benchmarks/\w+\.py", line)[0]
             assert option.strip() in script.read_text(), f"{page}: {line}"
+
+
+def test_what_a_lesson_shows_is_what_its_command_prints():
+    """A cell that runs a command follows the block that tells the reader to."""
+    for page in (ROOT / "docs" / "tutorial").glob("*.md"):
+        code = [b.text for b in ALL if b.page == str(page.relative_to(ROOT))]
+        shown = [i for i, text in enumerate(code) if "shell(" in text]
+        for i in shown:
+            (command,) = re.findall(r'^shell\("(.*)"\)$', code[i], re.MULTILINE)
+            assert code[i - 1].strip() == f"uv run {command}"
+        assert shown or page.stem == "index"
 
 
 def test_other_languages_are_named():

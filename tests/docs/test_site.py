@@ -31,6 +31,8 @@ def listed(page):
             module = match[1]
         elif match := re.match(r"   (\w+)$", line):
             found.setdefault(module, set()).add(match[1])
+        elif match := re.match(r"\.\. py:data:: ([\w.]+)\.(\w+)$", line):
+            found.setdefault(match[1], set()).add(match[2])
     return found
 
 
@@ -57,7 +59,7 @@ def test_an_index_has_every_page(folder):
 
 
 def test_links_to_the_repository_become_pages():
-    outside = made("outside")
+    pages = made("pages")
     page = DOCS / "how_to" / "ci.md"
     said = {
         "[a](../../README.md#read-on)": "[a](../project/readme.md#read-on)",
@@ -67,9 +69,9 @@ def test_links_to_the_repository_become_pages():
         "[a](https://b.c)": "[a](https://b.c)",
     }
     for before, after in said.items():
-        assert outside.linked(before, page, page) == after
+        assert pages.linked(before, page, page) == after
     readme = "![b](results/eight_schools/figures/ranks.png) [c](docs/how_to/ci.md#options)"
-    assert outside.linked(readme, ROOT / "README.md", DOCS / "project" / "readme.md") == (
+    assert pages.linked(readme, ROOT / "README.md", DOCS / "project" / "readme.md") == (
         "![b](../../results/eight_schools/figures/ranks.png) [c](../how_to/ci.md#options)"
     )
 

@@ -1,4 +1,4 @@
-"""Links to files of the repository that lie outside of the documentation.
+"""Text of the pages as the site needs it: links to files outside, and contents of each folder.
 
 Some of these files are pages of the site too: README, CONTRIBUTING and others. On GitHub a link
 leads to the file, on the site to its page. Other files can be downloaded; a link to a folder is
@@ -48,18 +48,31 @@ def linked(text: str, file: Path, page: Path) -> str:
         if target.is_dir():
             return said
         at = of_file.get(target, target)
+        if at.suffix in (".md", ".ipynb") and DOCS not in at.parents:
+            return f"{{download}}`{said.strip('`')} <{os.path.relpath(at, page.parent)}>`"
         return f"{mark}[{linked(said, file, page)}]({os.path.relpath(at, page.parent)}{anchor})"
 
     return LINK.sub(link, text)
 
 
+def with_all(text: str, page: Path) -> str:
+    """An index whose contents name the pages of its folder that it leaves out, at the end."""
+    before, fence, contents = text.partition("```{toctree}\n")
+    listed, end, after = contents.partition("```")
+    names = re.findall(r"[\w-]+(?=>?$)", listed, re.MULTILINE)
+    others = sorted(p.stem for p in page.parent.glob("*.md") if p.stem not in ("index", *names))
+    return before + fence + listed + "".join(f"{name}\n" for name in others) + end + after
+
+
 def read(app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the text of the file in place of a page that is one, and mend links."""
+    """Put the text of the file in place of a page that is one, and mend links and contents."""
     page = DOCS / f"{name}.md"
     if page.exists():
         files = {at: DOCS.parent / outside for outside, at in PAGES.items()}
         file = files.get(f"{name}.md", page)
         source[0] = linked(file.read_text(), file, page)
+        if page.stem == "index" and page.parent != DOCS:
+            source[0] = with_all(source[0], page)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
