@@ -30,7 +30,9 @@ MODELS = ("centred", "noncentred")
 SIZES = (20, 100, 400)
 FAULTS = [("none", 0.0), ("shift", 0.05), ("shift", 0.1), ("shift", 0.2), ("scale", 1.05),
           ("scale", 1.1), ("scale", 1.2)]  # fmt: skip
-COLUMNS = ("simulation", "status", "max_rank", "truth", "rank", "mean", "sd")
+COLUMNS, MAX_RANK = ("truth", "rank", "mean", "sd"), 99
+Pair = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+"""Columns of one quantity by each of two fitters."""
 
 
 def main() -> None:
@@ -53,7 +55,7 @@ def main() -> None:
     pd.DataFrame(rows).to_csv(OUT, index=False, float_format="%.4g")
 
 
-def pairs(folder: Path, model: str, simulations: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+def pairs(folder: Path, model: str, simulations: int) -> list[Pair]:
     """Records of each quantity by two fitters that differ in their random numbers alone."""
     fitters = [
         fitter("numpyro", model=model, target_accept=0.9 + extra, draws=500, tune=500)
@@ -62,7 +64,10 @@ def pairs(folder: Path, model: str, simulations: int) -> list[tuple[pd.DataFrame
     design = Run(stories=[story("eight_schools")], fitters=fitters, simulations=simulations)
     result = run(design, folder, where=Where(), progress=False)
     each = [
-        [rows.sort_values("simulation") for _, _, rows in result.cells(*COLUMNS, arms=[arm])]
+        [
+            {name: rows[name].to_numpy(dtype=float) for name in COLUMNS}
+            for _, _, rows in result.cells(*COLUMNS, arms=[arm])
+        ]
         for arm in result.arms["arm"]
     ]
     return list(zip(*each, strict=True))
@@ -70,25 +75,25 @@ def pairs(folder: Path, model: str, simulations: int) -> list[tuple[pd.DataFrame
 
 def alarm(
     rng: np.random.Generator,
-    twice: list[tuple[pd.DataFrame, pd.DataFrame]],
+    twice: list[Pair],
     size: int,
     fault: str,
     by: float,
 ) -> bool:
     """Whether a rerun of some simulations is called a disagreement."""
-    n = len(twice[0][0])
+    n = len(twice[0][0]["rank"])
     chosen = rng.choice(n, size, replace=False)
     exchanged = rng.integers(0, 2, size).astype(bool)
     found = Compared("arm", chosen, 0, {}, (0, 0))
     for i, pair in enumerate(twice):
-        one, other = (rows.iloc[chosen] for rows in pair)
-        first = {name: np.where(exchanged, other[name], one[name]) for name in COLUMNS[1:]}
-        second = {name: np.where(exchanged, one[name], other[name]) for name in COLUMNS[1:]}
+        one, other = ({name: rows[name][chosen] for name in COLUMNS} for rows in pair)
+        first = {name: np.where(exchanged, other[name], one[name]) for name in COLUMNS}
+        second = {name: np.where(exchanged, one[name], other[name]) for name in COLUMNS}
         if i == 0 and fault == "shift":
             second["mean"] = second["mean"] + by * second["sd"]
         if i == 0 and fault == "scale":
             second["sd"] = second["sd"] * by
-        judge(found, str(i), pd.DataFrame(first), pd.DataFrame(second))
+        judge(found, str(i), first, second, MAX_RANK)
     return least_p([found])[0][0] < ALPHA
 
 
