@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hiercal.runs.columns import QUANTITY, FitRecord
 from hiercal.words import count, markdown
 
 MACHINE = ("python", "platform", "cpu", "instructions")
@@ -34,7 +35,9 @@ TOLD = {
     "journal.sqlite": "each fit as it came in",
     "measurements.sqlite": "what the study measured besides its runs, as it came in",
 }
-"""What each file is; those that only one study has are named by it."""
+"""What each file is."""
+OF_STUDY = ("manifest.json", "claims.csv", "measurements.sqlite")
+"""Files of a study that are in `TOLD`; its tables have names of their own."""
 
 
 def requirements(versions: Mapping[str, str], others: Mapping[str, str]) -> str:
@@ -104,7 +107,7 @@ def readme(contents: Mapping[str, Any], manifest: Mapping[str, Any], files: Sequ
         "",
         "| file | what it is |",
         "|---|---|",
-        *_listed(files),
+        *_listed(files, contents["kind"]),
         "",
         "Paths of the machine were taken out of `manifest.json`; all else is as the run wrote it. "
         + (
@@ -114,6 +117,10 @@ def readme(contents: Mapping[str, Any], manifest: Mapping[str, Any], files: Sequ
             if "journal" not in contents["also"]
             else "The journals are SQLite databases."
         ),
+        "",
+        *_columns(),
+        "",
+        "## Licence",
         "",
         "The author of the archive says under which licence its contents may be used. hiercal is "
         "Apache-2.0.",
@@ -162,22 +169,45 @@ def _hiercal(manifest: Mapping[str, Any]) -> str:
     return f"hiercal {manifest['versions'].get('hiercal', '')}{of_commit}"
 
 
-def _listed(files: Sequence[str]) -> list[str]:
-    """A row for each file; figures and the source by their folders."""
-    rows: dict[str, str] = {"`README.md`": TOLD["README.md"], "`CHECKSUMS`": TOLD["CHECKSUMS"]}
+def _listed(files: Sequence[str], kind: str) -> list[str]:
+    """A row for each file; figures and stores by their folders."""
+    rows: dict[str, str] = {"README.md": TOLD["README.md"], "CHECKSUMS": TOLD["CHECKSUMS"]}
     for path in files:
         folder, _, name = path.rpartition("/")
         if path.startswith("source/"):
-            rows[f"`{path}`"] = (
-                "code, which a rerun runs" if name.endswith(".py") else "read by the run"
-            )
+            rows[path] = "code, which a rerun runs" if name.endswith(".py") else "read by the run"
         elif folder.endswith("figures"):
-            rows[f"`{folder}/`"] = "figures"
+            rows[f"{folder}/"] = "figures"
         elif "sbc.zarr/" in path:
-            rows[f"`{path.partition('sbc.zarr/')[0]}sbc.zarr/`"] = "PIT values as ArviZ reads them"
+            rows[f"{path.partition('sbc.zarr/')[0]}sbc.zarr/"] = "PIT values as ArviZ reads them"
         elif "/parts/" in path:
-            rows[f"`{folder}/`"] = "fits that workers wrote"
+            rows[f"{folder}/"] = "fits that workers wrote"
+        elif kind == "study" and folder == "results" and name not in OF_STUDY:
+            rows[path] = "a table of the study" if name.endswith(".csv") else "a text of the study"
+        elif kind == "study" and path == "results/manifest.json":
+            rows[path] = "the study: options, code by hash, versions, processor, commit of hiercal"
         else:
-            rows[f"`{path}`"] = TOLD.get(name, "a table of the study" if name.endswith(".csv") else
-                                         "a text of the study")  # fmt: skip
-    return [f"| {name.replace('|', chr(92) + '|')} | {told} |" for name, told in rows.items()]
+            rows[path] = TOLD.get(name, "")
+    return [f"| {_code(name)} | {told} |" for name, told in rows.items()]
+
+
+def _code(text: str) -> str:
+    """A name as code in a cell of a table, whatever is in it."""
+    marks = "``" if "`" in text else "`"
+    return f"{marks}{text.replace('|', chr(92) + '|')}{marks}"
+
+
+def _columns() -> list[str]:
+    """What the columns of the records are."""
+    return [
+        "## Columns",
+        "",
+        "`records.parquet` names arm, simulation and quantity, `status` (ok or failed), `max_rank` "
+        "(L, the number of draws that a truth is ranked among) and `divergences` of the fit, and:",
+        "",
+        *(f"- `{name}`: {meaning}" for name, meaning in QUANTITY.items()),
+        "",
+        "`fits.parquet` names the arm, and:",
+        "",
+        *(f"- `{name}`: {meaning}" for name, meaning in FitRecord.scalars().items()),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,10 @@ ESTIMATES = tuple(name for name in COLUMNS if name not in ("truth", *RANKS))
 STATISTICS = tuple(
     name for name in FitRecord.scalars() if name not in ("simulation", "error", "seconds")
 )
+
+
+Columns = Mapping[str, np.ndarray]
+"""Numbers of each fit by the name of their column."""
 
 
 @dataclass
@@ -112,7 +116,8 @@ def compared(before: Result, now: Result, arm: str, simulations: int) -> Compare
     same = {kind: np.ones(len(kept), dtype=bool) for kind in KINDS}
     same["statistics"] = failed[0] == failed[1]
     for name in STATISTICS:
-        same["statistics"] &= _equal(first[name], second[name])
+        values = [each[name].to_numpy(dtype=float, na_value=np.nan) for each in (first, second)]
+        same["statistics"] &= _equal(*values)
     numbers = int(failed[0].sum()), int(failed[1].sum())
     found = Compared(arm, kept.to_numpy(), int(limited.sum()), same, numbers)
     for quantity, one, other in _records(before, now, arm, kept):
@@ -120,7 +125,7 @@ def compared(before: Result, now: Result, arm: str, simulations: int) -> Compare
         for kind, names in (("ranks", RANKS), ("estimates", ESTIMATES)):
             for name in names:
                 same[kind] &= _equal(one[name], other[name])
-        judge(found, quantity, one, other)
+        judge(found, quantity, one, other, before.manifest["run"]["max_rank"])
     if before.summarises_groups:
         same["ranks"] &= _same_groups(before, now, arm, kept)
     _signs(found, "share of failed fits", *failed)
@@ -192,33 +197,41 @@ def _of_machine(errors: pd.Series) -> np.ndarray:
 
 def _records(
     before: Result, now: Result, arm: str, simulations: pd.Index
-) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+) -> Iterator[tuple[str, Columns, Columns]]:
     """Records of each quantity in both results, in one order of the simulations."""
     if before.quantities.get(arm) != now.quantities.get(arm):
         raise ValueError(f"{arm}: other quantities are ranked than there were")
-    columns = ("simulation", "status", "max_rank", *COLUMNS)
+    columns = ("simulation", *COLUMNS)
     both = (result.cells(*columns, arms=[arm]) for result in (before, now))
     for (_, quantity, one), (_, _, other) in zip(*both, strict=True):
-        yield (
-            quantity,
-            one.set_index("simulation").loc[simulations],
-            other.set_index("simulation").loc[simulations],
-        )
+        yield quantity, _floats(one, simulations), _floats(other, simulations)
 
 
-def _equal(one: pd.Series, other: pd.Series) -> np.ndarray:
+def _floats(records: pd.DataFrame, simulations: pd.Index) -> Columns:
+    """Columns of some simulations' records, NaN where nothing is on record."""
+    chosen = records.set_index("simulation").loc[simulations]
+    return {name: chosen[name].to_numpy(dtype=float, na_value=np.nan) for name in COLUMNS}
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Where two columns hold the same numbers, to the bit, or none."""
-    first, second = (each.to_numpy(dtype=float, na_value=np.nan) for each in (one, other))
-    return (first == second) | (np.isnan(first) & np.isnan(second))
+    return (one == other) | (np.isnan(one) & np.isnan(other))
 
 
-def judge(found: Compared, quantity: str, one: pd.DataFrame, other: pd.DataFrame) -> None:
-    """Put a quantity's differences and tests on record."""
-    done = ((one["status"] == "ok") & (other["status"] == "ok")).to_numpy()
-    values = {
-        name: [each[name].to_numpy(dtype=float, na_value=np.nan)[done] for each in (one, other)]
-        for name in ("truth", "mean", "sd", "rank")
-    }
+def judge(found: Compared, quantity: str, one: Columns, other: Columns, max_rank: int) -> None:
+    """Put a quantity's differences and tests on record.
+
+    Parameters
+    ----------
+    found : Compared
+    quantity : str
+    one, other : mapping of str to ndarray, shape (fits,)
+        ``truth``, ``rank``, ``mean`` and ``sd`` of each fit; the rank is NaN where one failed.
+    max_rank : int
+    """
+    done = np.isfinite(one["rank"]) & np.isfinite(other["rank"])
+    names = ("truth", "mean", "sd", "rank")
+    values = {name: [each[name][done] for each in (one, other)] for name in names}
     (truth, truth_now), (mean, mean_now), (sd, sd_now) = (
         values[name] for name in ("truth", "mean", "sd")
     )
@@ -238,7 +251,7 @@ def judge(found: Compared, quantity: str, one: pd.DataFrame, other: pd.DataFrame
         p["posterior sd"] = symmetric_test(scales)
         ranks = [each.astype(int) for each in values["rank"]]
         if not np.array_equal(*ranks):
-            p["ranks"] = paired_test(*reversed(ranks), int(one["max_rank"].iloc[0])).p
+            p["ranks"] = paired_test(*reversed(ranks), max_rank).p
     found.tests += [(f"{what} of {quantity}", value) for what, value in p.items()]
     found.quantities.append(
         {

@@ -1,7 +1,6 @@
 """Two results that come from one sampler agree as often as is said, and a fault is found."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hiercal.report.agreement import (
@@ -29,16 +28,7 @@ def fits(rng, truth, data, *, shift=0.0, scale=1.0, stuck=0.0):
     mean = centre + sd * rng.normal(size=n) / np.sqrt(DRAWS)
     estimated = scale * sd * np.sqrt(rng.chisquare(DRAWS - 1, n) / (DRAWS - 1))
     below = rng.normal(centre, scale * sd, size=(MAX_RANK, n)) < truth
-    return pd.DataFrame(
-        {
-            "status": "ok",
-            "max_rank": MAX_RANK,
-            "truth": truth,
-            "mean": mean,
-            "sd": estimated,
-            "rank": below.sum(axis=0),
-        }
-    )
+    return {"truth": truth, "mean": mean, "sd": estimated, "rank": below.sum(axis=0)}
 
 
 def compare(rng, n, quantities, fault=None, **sampler):
@@ -48,7 +38,8 @@ def compare(rng, n, quantities, fault=None, **sampler):
         truth = rng.normal(size=n)
         data = rng.normal(truth, 1)
         now = sampler | (fault or {})
-        judge(found, f"q{i}", fits(rng, truth, data, **sampler), fits(rng, truth, data, **now))
+        both = fits(rng, truth, data, **sampler), fits(rng, truth, data, **now)
+        judge(found, f"q{i}", *both, MAX_RANK)
     return found
 
 
@@ -88,7 +79,7 @@ def test_the_same_is_no_difference_and_few_differences_say_nothing():
     truth = rng.normal(size=50)
     one = fits(rng, truth, truth)
     found = Compared("arm", np.arange(50), 0, {}, (0, 0))
-    judge(found, "q", one, one.copy())
+    judge(found, "q", one, one, MAX_RANK)
     assert {p for _, p in found.tests if np.isfinite(p)} == {1.0}
     assert found.quantities[0]["largest_difference"] == 0
 
@@ -105,7 +96,7 @@ def test_with_other_truths_the_errors_are_compared():
             for options in ({}, fault):
                 truth = rng.normal(size=400)
                 sides.append(fits(rng, truth, rng.normal(truth, 1), **options))
-            judge(found, "q", *sides)
+            judge(found, "q", *sides, MAX_RANK)
             hits += least_p([found])[0][0] < ALPHA
         return hits
 
