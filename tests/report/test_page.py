@@ -349,3 +349,21 @@ def test_a_run_in_which_every_fit_failed(tmp_path, mock_run, tables_alone):
     assert made.state == "unsure"
     assert "No fit was completed, so no error could have been found." in text_of(page(folder))
     assert Result(folder).fits["error"].notna().all()
+
+
+def test_a_report_goes_with_the_run_that_it_is_of(tmp_path, mock_run, tables_alone):
+    folder = run(mock_run(simulations=20), tmp_path / "run", export=True).folder
+    assert invoke(folder).exit_code == 0
+    assert "20 simulations" in (folder / "report.html").read_text()
+    run(mock_run(simulations=25), folder, export=True)
+    assert not (folder / "report.html").exists(), "it would be of fewer simulations"
+    assert invoke(folder).exit_code == 0
+    run(mock_run(simulations=25), folder, fresh=True)
+    assert not (folder / "report.html").exists()
+
+
+def test_a_disk_that_cannot_be_written_is_told(tmp_path, finished):
+    (tmp_path / "file").write_text("")
+    done = invoke(finished.folder, "--out", tmp_path / "file" / "x.html")
+    assert done.exit_code in (1, 2)
+    assert len(done.stderr.strip().splitlines()) == 1

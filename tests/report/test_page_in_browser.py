@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from hiercal.report.page.render import REPORT, page, write
+from hiercal.report.page.render import page, write
+from hiercal.runs.manifest import REPORT
 
 CELLS = "document.getElementById('cells')"
 SHOWN = f"return [...{CELLS}.tBodies[0].rows].filter(r => !r.hidden).map(r => r.dataset.name)"
