@@ -1,9 +1,12 @@
 """The page of a run in Chromium: sorting, filtering, opening, contrast, keys, phone, no "
 "requests."""
 
+import io
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hiercal.report.page.render import page, write
 from hiercal.runs.manifest import REPORT
@@ -179,6 +182,21 @@ def test_every_text_has_the_contrast_of_wcag_aa(opened, scheme):
     paper = "return getComputedStyle(document.body).backgroundColor"
     dark = opened.execute_script(paper) != "rgb(255, 255, 255)"
     assert dark == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_the_axes_have_contrast(opened, scheme):
+    look(opened, scheme=scheme)
+    opened.find_element("css selector", "#cells td.e4 a").click()
+    for svg in opened.find_elements("css selector", ".cell:target svg"):
+        pixels = np.asarray(Image.open(io.BytesIO(svg.screenshot_as_png)).convert("RGB")) / 255
+        linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
+        light = linear @ [0.2126, 0.7152, 0.0722]
+        labels = light[:, : int(0.08 * light.shape[1])]  # what is left of the axis
+        paper = labels[0, 0]
+        ink = max(labels.min(), labels.max(), key=lambda value: abs(value - paper))
+        high, low = max(ink, paper), min(ink, paper)
+        assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_a_phone_scrolls_down_alone(opened):
