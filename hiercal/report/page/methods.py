@@ -75,8 +75,10 @@ def _ademp(manifest: Mapping[str, Any], verdicts: pd.DataFrame, n: int) -> list[
         (
             "Aims",
             f"To find out by simulation-based calibration (Talts et al. 2018; Modrák et al. 2023) "
-            f"whether {words.count(len(arms), 'way')} of computing the posterior of {_and(stories)} "
-            f"{'is' if len(arms) == 1 else 'are'} right, and how large an error would have been seen.",
+            f"whether {words.count(len(arms), 'way')} of computing the posterior of "
+            f"{_and(stories)} "
+            f"{'is' if len(arms) == 1 else 'are'} right, and how large an error would have been "
+            "seen.",
         ),
         (
             "Data-generating mechanism",
