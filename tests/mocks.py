@@ -251,6 +251,42 @@ class Slashed(Revealing):
         return {"group": ("A/B", f"A/{self.u}")}
 
 
+NASTY = (
+    "</script><img src=x onerror=alert(1)>",
+    "\"'&amp; {{ 7 * 7 }}",
+    "\u202eשלום עולם",
+    "long " * 60,
+)
+"""Names that a page has to show as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nasty(Revealing):
+    """Groups whose names a page could take for something else."""
+
+    name: ClassVar = "nasty<b>"
+
+    @property
+    def coords(self):
+        return {"group": NASTY}
+
+    def simulate(self, rng):
+        drawn = super().simulate(rng)
+        return Simulation({"x": drawn.truth["x"], "g": np.full(4, drawn.truth["x"])}, drawn.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownNasty(Known):
+    """Draws of as many groups."""
+
+    name: ClassVar = "known<i>"
+
+    def _refit(self, data, seed):
+        fit = super()._refit(data, seed)
+        x = fit.draws["x"]
+        return Fit({"x": x, "g": np.repeat(x[..., None], 4, axis=-1)}, fit.stats, fit.seconds)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lossy(Known):
     """Where ``u`` of the data is above ``1 - share``, a fit is lost by its ``fault``.

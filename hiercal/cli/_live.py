@@ -79,8 +79,9 @@ def shown_live(
 
 def _report(server: LiveServer, folder: Path) -> None:
     """Write the report, and serve it for a while."""
-    from hiercal.report.page.render import REPORT, page, write
+    from hiercal.report.page.render import page, write
     from hiercal.runs.interrupts import stop_if_asked
+    from hiercal.runs.manifest import REPORT
 
     text = page(folder)
     path = write(text, folder / REPORT)

@@ -27,7 +27,8 @@ def report(folder: Path, arms: str | None, quantities: str | None, out: Path | N
     paragraph on methods with BibTeX. It asks for nothing from a network.
     """
     from hiercal.errors import JournalError, RunError
-    from hiercal.report.page.render import REPORT, page, write
+    from hiercal.report.page.render import page, write
+    from hiercal.runs.manifest import REPORT
 
     try:
         text = page(folder, arms=names(arms), quantities=names(quantities))

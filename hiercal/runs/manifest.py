@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TABLES = {".csv", ".parquet", ".npz"}
 """Suffixes of files whose hash the manifest keeps."""
-JOURNAL, MANIFEST = "journal.sqlite", "manifest.json"
+JOURNAL, MANIFEST, REPORT = "journal.sqlite", "manifest.json", "report.html"
 RECORD_FILES = ("records.parquet", "fits.parquet", "group_ranks.parquet", "draws.npz")
 RUN_TABLES = ("verdicts", "meaning", "mixing", "coverage", "bias", "strata", "groups")
 RUN_FILES = (
@@ -34,6 +34,7 @@ RUN_FILES = (
     *RECORD_FILES,
     *(f"{name}.csv" for name in (*RUN_TABLES, "evidence", "not_made")),
     "sbc.zarr",
+    REPORT,
 )
 """What a run writes beside its journal and its figures, which its manifest lists."""
 INSTRUCTIONS = {

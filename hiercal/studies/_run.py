@@ -17,6 +17,7 @@ from hiercal.runs.journal import Journal
 from hiercal.runs.manifest import (
     JOURNAL,
     MANIFEST,
+    REPORT,
     commit,
     given_file,
     hashes,
@@ -155,6 +156,7 @@ def run(
     finally:
         note(complete=False)
     say(f"{study.name}: tables")
+    (folder / REPORT).unlink(missing_ok=True)  # it would be of other tables
     tables = {
         name: _written(table, folder / f"{name}.csv")
         for name, table in study.tables(results, measured).items()
@@ -237,7 +239,7 @@ def _remove(folder: Path) -> None:
             journal.clear()
             remove_run(path.parent)
     remove(folder, [path.relative_to(folder).as_posix() for path in paths])
-    remove(folder, [*written_files(folder), MANIFEST])
+    remove(folder, [*written_files(folder), MANIFEST, REPORT])
 
 
 def _number_kept(folder: Path) -> int:

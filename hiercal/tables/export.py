@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hiercal.runs.engine import fitted
 from hiercal.runs.executors import Where
 from hiercal.runs.full_disk import trouble
-from hiercal.runs.manifest import made_of
+from hiercal.runs.manifest import REPORT, made_of
 from hiercal.runs.requantified import answered
 from hiercal.runs.result import Result
 from hiercal.runs.run import Run
@@ -213,6 +213,7 @@ def export(
     made_of(folder, tables=None, figures=None)
     for name in makers:
         _csv(folder, name).unlink(missing_ok=True)  # an older table is not this run's
+    (folder / REPORT).unlink(missing_ok=True)
     made = _Made(folder)
     for name in [name for name in makers if name in JUDGED]:
         made.table(name, makers[name])

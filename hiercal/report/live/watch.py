@@ -26,6 +26,8 @@ ALPHA = 0.001
 MOST_NOTES = 20
 EVERY = 2.0
 """Seconds at least between two looks at the evidence."""
+RESTS = 20
+"""Times as long as a look took that there is none after it: the driver has the processor then."""
 STARTING, RUNNING, WRITING, FINISHED, ENDED = "starting", "running", "writing", "finished", "ended"
 
 
@@ -112,8 +114,7 @@ class Watch(Progress):
         except Exception as error:
             # a page that cannot say all ends no run
             self._trouble = words.reason(error)
-        # of the time of the driver's processor, looking takes a small part
-        self._next = time.monotonic() + max(EVERY, 20 * (time.monotonic() - now))
+        self._next = time.monotonic() + max(EVERY, RESTS * (time.monotonic() - now))
 
     def _count(self) -> None:
         while self._new:

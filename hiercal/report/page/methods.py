@@ -75,8 +75,10 @@ def _ademp(manifest: Mapping[str, Any], verdicts: pd.DataFrame, n: int) -> list[
         (
             "Aims",
             f"To find out by simulation-based calibration (Talts et al. 2018; Modrák et al. 2023) "
-            f"whether {words.count(len(arms), 'way')} of computing it return the posterior of "
-            f"{_and(stories)}, and how large an error would have been seen.",
+            f"whether {words.count(len(arms), 'way')} of computing the posterior of "
+            f"{_and(stories)} "
+            f"{'is' if len(arms) == 1 else 'are'} right, and how large an error would have been "
+            "seen.",
         ),
         (
             "Data-generating mechanism",
@@ -147,7 +149,11 @@ def _barg(
             "R-hat "
             "of each fit are in records.parquet.",
         ),
-        ("Decisions", "By the rule above, which was fixed before the run: hiercal has no other."),
+        (
+            "Decisions",
+            "By the rule above, which is the only one of hiercal. Say whether the number of "
+            "simulations was settled before the first look.",
+        ),
         (
             "Sensitivity",
             "The verdicts are on these priors, options and numbers of draws; others were not tried "

@@ -21,6 +21,8 @@ from hiercal.runs.result import Result
 
 MORE = ("bias", "strata", "groups")
 """Tables that are shown whole, where the run has them."""
+TEXTS = ("pattern", "sentence", "cause", "advice", "docs")
+"""Columns of the table of meanings in which nothing is an empty text."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
             f"{folder / 'verdicts.csv'} is not there: run the same command again to make it anew"
         )
     verdicts = tables["verdicts"]
-    meaning = tables.get("meaning", pd.DataFrame()).fillna(
-        dict.fromkeys(("sentence", "cause", "advice", "docs", "pattern"), "")
-    )
+    meaning = tables.get("meaning", pd.DataFrame())
+    for name in TEXTS if len(meaning) else ():
+        meaning[name] = meaning[name].astype(object).where(meaning[name].notna(), "")
     mixed = tables["mixing"].set_index("arm") if "mixing" in tables else pd.DataFrame()
     fits = result.fits
     said = attention.sentences(meaning, verdicts) if len(meaning) else []

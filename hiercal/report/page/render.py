@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-REPORT = "report.html"
 BREAKS = re.compile(r"(?<=[/_,\[])(?=.)|(?<=-)(?=[^\W\d_])")
 """Where names are best broken."""
 
@@ -58,8 +57,8 @@ def page(folder: Path, *, arms: Sequence[str] = (), quantities: Sequence[str] = 
 
 def write(text: str, path: Path) -> Path:
     """Write a page whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with storing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, text)
     return path
 

@@ -72,4 +72,9 @@ def _middle(values: np.ndarray) -> str:
     if not len(known):
         return "-"
     low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
-    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+    return f"{_digits(middle)} ({_digits(low)} to {_digits(high)})"
+
+
+def _digits(value: float) -> str:
+    """Two digits, and no power of ten above 1."""
+    return f"{float(f'{value:.2g}'):,.0f}" if abs(value) >= 100 else f"{value:.2g}"

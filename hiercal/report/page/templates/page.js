@@ -50,6 +50,7 @@
     shown.textContent = all ? "" : n + " of " + rows.length + " quantities, " + (columns.filter(Boolean).length - 1) + " of " + (heads.length - 1) + " arms";
   };
   form.addEventListener("input", filter);
+  form.addEventListener("change", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(filter));
 
