@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiercal import words
+from hiercal.report.of_study import origin
 from hiercal.runs.manifest import MANIFEST, RUN_TABLES, read_manifest
 from hiercal.runs.result import Result
 from hiercal.studies._finished import read_tables
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished:
-    """Tables by name, and one sentence that says what they are of."""
+    """Tables by name, and one sentence that says what they are of.
+
+    ``study`` is the name of the study, empty of a run; ``arms`` what arms are called in a run of a
+    single story, of which the sentence has the name.
+    """
 
     tables: dict[str, pd.DataFrame]
     origin: str
+    study: str = ""
+    arms: dict[str, str] = field(default_factory=dict)
 
 
 def finished(folder: Path) -> Finished:
@@ -38,7 +45,7 @@ def finished(folder: Path) -> Finished:
     tables = read_tables(folder)
     if tables is not None:
         study = read_manifest(folder)
-        return Finished(tables, f"Study {study['study']}, seed {study['options']['seed']}.")
+        return Finished(tables, origin(folder), study["study"])
     result = Result(folder)
     run = result.manifest
     if run["made_of"].get("tables") is None:
@@ -50,7 +57,13 @@ def finished(folder: Path) -> Finished:
     paths = {name: folder / f"{name}.csv" for name in RUN_TABLES}
     there = {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
     n = words.count(run["made_of"]["tables"], "simulation")
+    arms = {arm["arm"]: arm["fitter"] for arm in run["arms"]}
+    stories = {arm["story"] for arm in run["arms"]}
+    one = len(stories) == 1
+    of = f" of {stories.pop()}" if one else ""
     return Finished(
         there,
-        f"Run {run['name']}: {n}, ranks among {run['run']['max_rank']} draws, seed {run['seed']}.",
+        f"Run {run['name']}: {n}{of}, ranks among {run['run']['max_rank']} draws, "
+        f"seed {run['seed']}.",
+        arms=arms if one else {},
     )
