@@ -247,6 +247,20 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
+def side_by_side(names: Sequence[str], inches: float) -> list[str] | None:
+    """Names in lines that stand side by side in so many inches; None if a word is too long."""
+    room = inches / max(len(names), 1) - 0.04
+    lines = [line for name in names for line in name.split("\n")]
+    if all(text_width(line, SMALL_SIZE) <= room for line in lines):
+        return list(names)
+    if any(text_width(word, SMALL_SIZE) > room for line in lines for word in line.split()):
+        return None
+    return [
+        "\n".join(part for line in name.split("\n") for part in wrap(line, room, SMALL_SIZE))
+        for name in names
+    ]
+
+
 def mark_empty(axes: Axes, panel: Panel | None) -> None:
     """Say in a panel without fits why it is empty."""
     text = "not\nranked" if panel is None else f"0 of {panel.n_total}\ncompleted"

@@ -7,19 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hiercal.plots._layout import assemble, single
+from hiercal.plots._layout import assemble, side_by_side, single
 from hiercal.plots._one_data_set import Estimates, note_of, of_one_data_set
 from hiercal.plots._records import Records
 from hiercal.plots._style import (
     INK,
     NOTE_SIZE,
     SINGLE,
-    SMALL_SIZE,
     arm_styles,
     plain,
     quantity_label,
     style,
-    wrap,
 )
 
 _TRUTH = {"marker": "*", "markersize": 6.5, "color": "#f2c230", "markeredgecolor": "black"}
@@ -91,9 +89,10 @@ def shrinkage(
         figure, panel = single(axes, SINGLE, 2.5)
         _draw(panel, shown, looks)
         places = [*names, *(["truth"] if shown.truths else [])]
-        room = (figure.get_figwidth() - 0.8) / len(places) if axes is None else 1.0
-        broken = ["\n".join(wrap(plain(name), room, SMALL_SIZE)) for name in places]
-        panel.set_xticks(range(len(places)), broken)
+        named = [plain(name) for name in places]
+        inches = panel.get_position().width * figure.get_figwidth()
+        broken = side_by_side(named, inches)
+        panel.set_xticks(range(len(places)), broken or named, rotation=0 if broken else 90)
         panel.set_xlim(-0.45, len(places) - 0.7)
         handles = [
             Line2D([], [], color=INK, linewidth=0.6, marker="o", markersize=3, label="a group")

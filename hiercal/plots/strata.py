@@ -80,7 +80,7 @@ def strata(
         se="shift_se",
         series=series,
         xlabel=xlabel or "stratum, from the smallest",
-        ylabel="mean rank minus the expected\none (share of all ranks)",
+        ylabel="shift of the mean rank\n(share of all ranks)",
         axes=axes,
         **(
             {
