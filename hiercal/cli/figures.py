@@ -1,4 +1,4 @@
-"""hiercal figures: the figures of a finished run, for a paper or a screen."""
+"""hiercal figures: the figures of a finished run or study, for a paper or a screen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hiercal.cli._exit import fail, names
     help="Columns of a page that they span: 3.4 or 7.0 inches; by default what suits each.",
 )
 @click.option("--only", metavar="NAMES", help="These figures alone, as in ecdf,ranks.")
-@click.option("--arms", metavar="NAMES", help="Show these arms alone, in this order.")
+@click.option("--arms", metavar="NAMES", help="Show these arms of a run alone, in this order.")
 @click.option(
     "--quantities", metavar="NAMES", help="Show these quantities alone, in this order: tau,mu."
 )
@@ -51,11 +51,12 @@ def figures(
     formats: tuple[str, ...],
     out: Path | None,
 ) -> None:
-    """Draw the figures of a finished run in DIR anew, as a paper or a screen needs them.
+    """Draw the figures of a finished run or study in DIR anew, as a paper or a screen needs them.
 
     Letters have 8 points at the width that is given, so a paper includes them without scaling.
     Fonts are embedded. An arm has the same colour and marker in all figures of a run, whichever
-    others are shown.
+    others are shown. What one page cannot show so that it is readable comes in several, as ecdf-1
+    and ecdf-2: more than 8 arms in a panel, or more than 7 inches of panels.
     """
     from hiercal.errors import JournalError
     from hiercal.report.figures import paper_figures, write

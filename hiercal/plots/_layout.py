@@ -1,6 +1,7 @@
 """Figures as grids of panels with one legend above and one note below, nothing overlapping."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,8 @@ _ROW_LABEL_WIDTH = 1.05
 _MATRIX_COLUMNS = 7
 _SINGLE_COLUMNS = 2
 _FEW_DECADES = 2.2
+BREAKS = re.compile(r"(?<=[/_-])|\s+")
+"""Where a line of a name may end."""
 
 
 def single(axes: Axes | None, suits: float, height: float) -> tuple[Figure, Axes]:
@@ -245,6 +248,20 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
         # powers of ten alone would leave one tick or none
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def side_by_side(names: Sequence[str], inches: float) -> list[str] | None:
+    """Names in lines that stand side by side in so many inches; None if a word is too long."""
+    room = inches / max(len(names), 1) - 0.04
+    lines = [line for name in names for line in name.split("\n")]
+    if all(text_width(line, SMALL_SIZE) <= room for line in lines):
+        return list(names)
+    if any(text_width(word, SMALL_SIZE) > room for line in lines for word in BREAKS.split(line)):
+        return None
+    return [
+        "\n".join(part for line in name.split("\n") for part in wrap(line, room, SMALL_SIZE))
+        for name in names
+    ]
 
 
 def mark_empty(axes: Axes, panel: Panel | None) -> None:

@@ -72,7 +72,7 @@ def bias(
         x, xlabel = "_range", xlabel or f"true value{of}, in ranges"
         if len(quantities) > 1:
             look = {"panel": "quantity", "share_y": False} | look
-        look = {"note": _counted(shown)} | look
+        look = {"note": counted(shown, "range")} | look
     return sweep(
         shown,
         x=x,
@@ -120,13 +120,15 @@ def _ranges(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     )
 
 
-def _counted(table: pd.DataFrame) -> str:
-    """How many pairs of fits a point is of, and how many failed."""
+def counted(table: pd.DataFrame, where: str) -> str:
+    """How many fits a point is of, and how many failed; empty if the table does not say."""
     if "n" not in table:
         return ""
     low, high = int(table["n"].min()), int(table["n"].max())
     text = (
-        f"N = {low} fits in each range" if low == high else f"N = {low} to {high} fits in a range"
+        f"N = {low} fits in each {where}"
+        if low == high
+        else f"N = {low} to {high} fits in a {where}"
     )
     failed = int(table["n_failed"].max()) if "n_failed" in table else 0
     return f"{text}." + (f" Up to {failed} failed and are left out." if failed else "")

@@ -24,6 +24,7 @@ def evidence(
     *,
     gamma: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     level: float = 0.95,
+    all_arms: Sequence[str] = (),
     note: str = "",
     axes: Axes | None = None,
 ) -> Figure:
@@ -45,6 +46,8 @@ def evidence(
         As of `hiercal.sbc.gamma.gamma_path`, by arm.
     level : float
         Level that gamma's critical value is of, for the note.
+    all_arms : sequence of str, optional
+        All that there are: an arm has its look by its place here.
     note : str
         Said below the figure, before what lines are.
     axes : Axes, optional
@@ -67,7 +70,7 @@ def evidence(
     """
     if gamma and axes is not None:
         raise ValueError("axes takes one panel; draw the e-values alone, without gamma")
-    looks = arm_styles(list(paths))
+    looks = arm_styles(list(all_arms) or list(paths), list(paths))
     with style():
         if gamma:
             figure = Figure((width_of(SINGLE), 3.6))

@@ -11,7 +11,7 @@ from hiercal.plots._form import fits_page
 from hiercal.plots._layout import assemble, single
 from hiercal.plots._one_data_set import note_of, of_one_data_set
 from hiercal.plots._records import Records
-from hiercal.plots._style import INK, SINGLE, arm_styles, plain, quantity_label, style
+from hiercal.plots._style import BAND, SINGLE, arm_styles, plain, quantity_label, style
 
 _TRUTH = {"marker": "*", "markersize": 7.5, "color": "#f2c230", "markeredgecolor": "black"}
 _ROW = 0.075
@@ -105,7 +105,7 @@ def forest(
                     gid="truth", **_TRUTH,
                 )  # fmt: skip
         for row in range(1, len(shown.groups)):
-            panel.axhline(row - 0.5, color=INK, linewidth=0.2)
+            panel.axhline(row - 0.5, color=BAND, linewidth=0.3)
         panel.set_ylim(len(shown.groups) - 0.5, -0.5)
         panel.set_yticks(range(len(shown.groups)), [quantity_label(g) for g in shown.groups])
         panel.tick_params(axis="y", length=0)

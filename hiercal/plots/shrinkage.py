@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hiercal.plots._layout import assemble, single
+from hiercal.plots._form import width_of
+from hiercal.plots._layout import assemble, side_by_side, single
 from hiercal.plots._one_data_set import Estimates, note_of, of_one_data_set
 from hiercal.plots._records import Records
 from hiercal.plots._style import (
@@ -19,10 +20,11 @@ from hiercal.plots._style import (
     plain,
     quantity_label,
     style,
-    wrap,
+    text_width,
 )
 
 _TRUTH = {"marker": "*", "markersize": 6.5, "color": "#f2c230", "markeredgecolor": "black"}
+_HEIGHT = 2.5
 _MOST_NAMED = 16
 """Groups whose names are written beside their lines."""
 
@@ -34,7 +36,7 @@ def shrinkage(
     *,
     simulation: int = 0,
     labels: Sequence[str] = (),
-    ylabel: str = "posterior mean of the group effect",
+    ylabel: str = "posterior mean",
     axes: Axes | None = None,
 ) -> Figure:
     """Estimates of all groups side by side: without pooling, partly and completely pooled.
@@ -87,13 +89,13 @@ def shrinkage(
     if len(names) != len(shown.arms):
         raise ValueError(f"got {len(names)} labels for {len(shown.arms)} arms; give one for each")
     looks = arm_styles(shown.all_arms, shown.arms)
+    places = [plain(name) for name in (*names, *(["truth"] if shown.truths else []))]
+    broken = side_by_side(places, width_of(SINGLE) - 0.65 if axes is None else 3.0)
+    on_end = 0 if broken else max(text_width(name, SMALL_SIZE) for name in places)
     with style():
-        figure, panel = single(axes, SINGLE, 2.5)
-        _draw(panel, shown, looks)
-        places = [*names, *(["truth"] if shown.truths else [])]
-        room = (figure.get_figwidth() - 0.8) / len(places) if axes is None else 1.0
-        broken = ["\n".join(wrap(plain(name), room, SMALL_SIZE)) for name in places]
-        panel.set_xticks(range(len(places)), broken)
+        figure, panel = single(axes, SINGLE, _HEIGHT + on_end)
+        _draw(panel, shown, looks, own_height=axes is None)
+        panel.set_xticks(range(len(places)), broken or places, rotation=0 if broken else 90)
         panel.set_xlim(-0.45, len(places) - 0.7)
         handles = [
             Line2D([], [], color=INK, linewidth=0.6, marker="o", markersize=3, label="a group")
@@ -108,7 +110,7 @@ def shrinkage(
         return assemble(figure, handles, note_of(shown, said), ylabel=ylabel, axes=axes)
 
 
-def _draw(panel: Axes, shown: Estimates, looks: dict) -> None:
+def _draw(panel: Axes, shown: Estimates, looks: dict, *, own_height: bool) -> None:
     last = len(shown.arms)
     for group in shown.groups:
         means = [shown.values.get((arm, group), (np.nan,))[0] for arm in shown.arms]
@@ -133,10 +135,11 @@ def _draw(panel: Axes, shown: Estimates, looks: dict) -> None:
             markeredgewidth=0.25, zorder=3, gid=arm,
         )  # fmt: skip
     if len(shown.groups) <= _MOST_NAMED:
-        _name(panel, shown)
+        inches = panel.get_position().height * panel.get_figure(root=True).get_figheight()
+        _name(panel, shown, _HEIGHT - 0.6 if own_height else inches)
 
 
-def _name(panel: Axes, shown: Estimates) -> None:
+def _name(panel: Axes, shown: Estimates, inches: float) -> None:
     """Names of the groups left of their first marks, moved apart where they would overlap."""
     first = {
         group: shown.values[shown.arms[0], group][0]
@@ -146,7 +149,6 @@ def _name(panel: Axes, shown: Estimates) -> None:
     if not first:
         return
     low, high = panel.get_ylim()
-    inches = panel.get_position().height * panel.get_figure(root=True).get_figheight()
     apart = 1.15 * NOTE_SIZE / 72 / max(inches, 0.5) * (high - low)
     order = sorted(first, key=first.__getitem__)
     heights = np.array([first[group] for group in order])

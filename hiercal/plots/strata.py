@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hiercal.plots.bias import chosen
+from hiercal.plots.bias import chosen, counted
 from hiercal.plots.sweep import sweep
 
 BY = {"truth": "quarters of the true scale", "data": "quarters of its exact posterior mean"}
@@ -73,6 +73,8 @@ def strata(
         xlabel = xlabel or f"{BY.get(by, by)}, from the smallest"
     elif "panel" not in look and shown["by"].nunique() > 1:
         look |= {"panel": "by", "titles": BY, "columns": 2}
+    note = f"{counted(shown, 'stratum')} Below 0 the truth ranks too low: small values are missing."
+    note = note.strip()
     return sweep(
         shown,
         x="stratum",
@@ -80,14 +82,7 @@ def strata(
         se="shift_se",
         series=series,
         xlabel=xlabel or "stratum, from the smallest",
-        ylabel="mean rank minus the expected\none (share of all ranks)",
+        ylabel="mean rank shift\n(share of ranks)",
         axes=axes,
-        **(
-            {
-                "reference": 0.0,
-                "xscale": "category",
-                "note": "Below 0 the truth ranks too low: small values are missing.",
-            }
-            | look
-        ),
+        **({"reference": 0.0, "xscale": "category", "note": note} | look),
     )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hiercal.plots._form import fits_page, width_of
-from hiercal.plots._layout import assemble, log_ticks
+from hiercal.plots._layout import assemble, log_ticks, side_by_side
 from hiercal.plots._own_axes import check_single, figure_of
 from hiercal.plots._style import (
     BAND,
@@ -50,6 +50,7 @@ def sweep(
     columns: int = 3,
     titles: Mapping[str, str] | None = None,
     categories: Sequence[str] = (),
+    all_series: Sequence[str] = (),
     note: str = "",
     axes: Axes | None = None,
 ) -> Figure:
@@ -81,6 +82,8 @@ def sweep(
         Titles of the panels where they are not the values in the column.
     categories : sequence of str, optional
         Names of the values of x in their order, with ``xscale="category"``.
+    all_series : sequence of str, optional
+        All that there are, also those not in this table: a series has its look by its place here.
     note : str
         Said below the figure, after what the bars are.
     axes : Axes, optional
@@ -107,7 +110,7 @@ def sweep(
         raise ValueError("got no rows; a sweep needs at least one point")
     panels = [None] if panel is None else list(dict.fromkeys(table[panel]))
     names = list(dict.fromkeys(table[series]))
-    looks = arm_styles(names)
+    looks = arm_styles(list(all_series) or names, names)
     with style():
         values = sorted(table[x].unique()) if xscale == "category" else []
         ticks = categories or [f"{value:g}" for value in values]
@@ -170,13 +173,13 @@ def _grid(
     width = width_of(SINGLE if across == 1 and not named else DOUBLE)
     if width == SINGLE:
         across = min(across, 2)
-        if across == 2 and _broken(ticks, width / 2 - _LABELS) is None:
+        if across == 2 and side_by_side(ticks, width / 2 - _LABELS) is None:
             across = 1
     down = math.ceil(len(panels) / across)
     height = {1: 2.3, 2: 2.1}.get(across, 1.8)
     if width == SINGLE and len(panels) > 1:
         height = 1.5
-    if _broken(ticks, width / across - _LABELS) is None:  # names stand on end
+    if side_by_side(ticks, width / across - _LABELS) is None:  # names stand on end
         height += 0.5 * max(text_width(" ".join(name.split()), SMALL_SIZE) for name in ticks)
     fits_page(height * down, "quantities")
     figure = Figure((width, height * down))
@@ -201,23 +204,9 @@ def _title(text: str, axes: Axes) -> str:
 
 def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
     """Names of categories, in lines or on end where they would run into each other."""
-    broken = _broken(names, _inches(axes))
+    broken = side_by_side(names, _inches(axes))
     on_end = [" ".join(name.split()) for name in names]
     axes.set_xticks(range(len(names)), broken or on_end, rotation=0 if broken else 90)
-
-
-def _broken(names: Sequence[str], inches: float) -> list[str] | None:
-    """Names in lines that stand side by side in so many inches; None if a word is too long."""
-    room = inches / max(len(names), 1) - 0.04
-    lines = [line for name in names for line in name.split("\n")]
-    if all(text_width(line, SMALL_SIZE) <= room for line in lines):
-        return list(names)
-    if any(text_width(word, SMALL_SIZE) > room for line in lines for word in line.split()):
-        return None
-    return [
-        "\n".join(part for line in name.split("\n") for part in wrap(line, room, SMALL_SIZE))
-        for name in names
-    ]
 
 
 def _draw(

@@ -22,7 +22,7 @@ SHOWS = {
     "ecdf": "Empirical distribution of the ranks minus the uniform one.",
     "coverage": "Coverage of central posterior intervals against their nominal level.",
     "coverage_difference": "Coverage of central posterior intervals minus their nominal level.",
-    "recovery": "Posterior means and intervals against true values.",
+    "recovery": "Posterior means against true values.",
     "zscore_contraction": "Posterior z-score against posterior contraction.",
     "evidence": "Evidence against each arm over simulations.",
     "forest": "Estimates of all groups of one data set.",

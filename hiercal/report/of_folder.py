@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiercal import words
+from hiercal.report.of_study import origin
 from hiercal.runs.manifest import MANIFEST, RUN_TABLES, read_manifest
 from hiercal.runs.result import Result
 from hiercal.studies._finished import read_tables
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished:
-    """Tables by name, and one sentence that says what they are of."""
+    """Tables by name, and one sentence that says what they are of.
+
+    ``study`` is the name of the study, empty of a run; ``arms`` what arms are called in a run of a
+    single story, of which the sentence has the name.
+    """
 
     tables: dict[str, pd.DataFrame]
     origin: str
+    study: str = ""
+    arms: dict[str, str] = field(default_factory=dict)
 
 
 def finished(folder: Path) -> Finished:
@@ -39,7 +46,7 @@ def finished(folder: Path) -> Finished:
     tables = read_tables(folder)
     if tables is not None:
         study = read_manifest(folder)
-        return Finished(tables, f"Study {study['study']}, seed {study['options']['seed']}.")
+        return Finished(tables, origin(folder), study["study"])
     result = Result(folder)
     run = result.manifest
     if run["made_of"].get("tables") is None:
@@ -52,12 +59,23 @@ def finished(folder: Path) -> Finished:
     # a quantity may be called NA
     exactly: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
     there = {name: pd.read_csv(path, **exactly) for name, path in paths.items() if path.exists()}
-    return Finished(there, origin_of(run, run["made_of"]["tables"]))
+    arms = {arm["arm"]: arm["fitter"] for arm in run["arms"]}
+    return Finished(
+        there,
+        origin_of(run, run["made_of"]["tables"]),
+        arms=arms if len(_stories(run)) == 1 else {},
+    )
 
 
 def origin_of(run: Mapping[str, Any], n: int) -> str:
     """What the tables of a run's manifest and of `n` simulations are of."""
+    stories = _stories(run)
+    of = f" of {stories.pop()}" if len(stories) == 1 else ""
     return (
-        f"Run {run['name']}: {words.count(n, 'simulation')}, ranks among {run['run']['max_rank']} "
-        f"draws, seed {run['seed']}."
+        f"Run {run['name']}: {words.count(n, 'simulation')}{of}, ranks among "
+        f"{run['run']['max_rank']} draws, seed {run['seed']}."
     )
+
+
+def _stories(run: Mapping[str, Any]) -> set[str]:
+    return {arm["story"] for arm in run["arms"]}

@@ -43,7 +43,7 @@ def study_figures(folder: Path) -> dict[str, Figure]:
         study = catalogue.study(name, **manifest["options"])
         return study.figures(tables)
     except (KeyError, AttributeError, UnknownName) as error:
-        what = str(error) if isinstance(error, NotMeasured | ValueError) else f"lack {error}"
+        what = str(error) if isinstance(error, NotMeasured | ValueError) else f"they lack {error}"
         raise ValueError(
             f"{folder}: the tables of {name} were made by another version ({what}); "
             "run the study again"

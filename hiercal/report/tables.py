@@ -13,8 +13,9 @@ import numpy as np
 
 from hiercal import words
 from hiercal.report import attention
-from hiercal.report.latex import in_latex, number_in_latex, quantity_in_latex
-from hiercal.report.of_folder import finished
+from hiercal.report.defaults import CAPTIONS, HEADINGS, left_out
+from hiercal.report.latex_tables import latex_table
+from hiercal.report.of_folder import Finished, finished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,54 +24,13 @@ FORMATS = {"latex": "tex", "markdown": "md", "csv": "csv"}
 """What tables are written as, and the suffix of the files."""
 SE = "_se"
 """End of the name of a column that holds the standard errors of another."""
-LONGEST = 45
-"""Rows of a LaTeX table that stays on one page."""
 SHARES = ("unmixed", "diverged", "low_e_bfmi", "deepest_tree")
 LIMITS = ("lower", "upper")
+ROUNDING = 1e-12
+"""Of a number, what a standard error is more than."""
 P_VALUE = re.compile(r"p|p_.*")
-LEFT_OUT = {
-    "verdicts": (
-        *("p_ecdf", "p_smooth", "p", "p_holm_worst", "p_holm_best", "p_effective_holm"),
-        *("low_ess", "reason", "detectable_scale", "shared_shift", "shared_scale"),
-    ),
-    "coverage": ("covered", "p"),
-    "mixing": ("r_hat_limit", "ess_limit", "high_r_hat", "low_ess_tail", "divergent_draws"),
-    "strata": ("fitter", "stratum", "p", "low_ess"),
-    "claims": (
-        *("study", "source", "rule", "fixed", "measure", "remark", "parts", "where"),
-        *("tells_apart", "times_the_data"),
-    ),
-}
-"""Columns that a paper has no use for; the files of the folder have them."""
 QUOTED = {"p_holm", "p_effective_holm", "low_ess"}
 """Columns that settle together which adjusted p-value counts."""
-HEADINGS = {
-    "n": "fits",
-    "n_failed": "failed",
-    "p_holm": "p (Holm)",
-    "detectable_shift": "shift found",
-    "low_e_bfmi": "low E-BFMI",
-    "lower": "from",
-    "upper": "to",
-    "truth_from": "truth from",
-    "truth_to": "to",
-}
-"""Of columns whose name says too little; of all others, the name without underscores."""
-CAPTIONS = {
-    "verdicts": "Verdict on each quantity. p (Holm) is of the test that ranks are uniform, "
-    "adjusted for all quantities of all arms (eff.: of ranks among effective draws). Shift found: "
-    "the smallest shift in posterior standard deviations that is found with probability 0.9, if "
-    "this quantity alone is wrong.",
-    "coverage": "Share of intervals that hold the true value, with its standard error and exact "
-    "95 % limits. Level: the share that a correct posterior reaches.",
-    "bias": "Posterior mean minus the exact one, with its standard error, by the true value.",
-    "mixing": "Shares of completed fits whose chains are unmixed, that have a divergence, too low "
-    "an E-BFMI, or reach the largest tree depth; and whether the arm mixes.",
-    "strata": "Mean of the rank as a share of L, minus that of the exact posterior's (by truth) or "
-    "one half (by data), with its standard error, within quarters from low to high of the true "
-    "scale or of its exact posterior mean.",
-    "claims": "Claims, with the effect, its standard error, and the bound that it is judged by.",
-}
 
 
 @dataclass(frozen=True)
@@ -87,35 +47,23 @@ class PaperTable:
         Whether each column holds numbers.
     caption : str
         What it shows, of how many simulations, with which seed.
+    columns_chosen : bool
+        Whether somebody chose the columns: LaTeX then shows all of them.
     """
 
     name: str
     cells: pd.DataFrame
     numeric: tuple[bool, ...]
     caption: str
+    columns_chosen: bool = False
 
     def text(self, format: str) -> str:
         """The table as LaTeX with booktabs, Markdown or CSV."""
         return {"latex": self._latex, "markdown": self._markdown, "csv": self._csv}[format]()
 
     def _latex(self) -> str:
-        import pandas as pd
-
-        long = len(self.cells) > LONGEST
-        columns = {}
-        for (heading, cells), numeric in zip(self.cells.items(), self.numeric, strict=True):
-            shown = in_latex if not numeric else number_in_latex
-            shown = quantity_in_latex if heading == "quantity" else shown
-            columns[in_latex(str(heading))] = [shown(cell) for cell in cells]
-        styler = pd.DataFrame(columns).style.hide(axis="index")
-        return styler.to_latex(
-            hrules=True,
-            column_format="".join("r" if numeric else "l" for numeric in self.numeric),
-            caption=in_latex(self.caption),
-            label=f"tab:{self.name}",
-            position=None if long else "tbp",
-            position_float=None if long else "centering",
-            environment="longtable" if long else None,
+        return latex_table(
+            self.name, self.cells, self.numeric, self.caption, keep_all=self.columns_chosen
         )
 
     def _markdown(self) -> str:
@@ -140,6 +88,7 @@ def paper_tables(
     only: Sequence[str] = (),
     arms: Sequence[str] = (),
     quantities: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> list[PaperTable]:
     """The tables of a finished run or study, each number rounded to its standard error.
 
@@ -151,6 +100,9 @@ def paper_tables(
         Names of tables, such as ``"coverage"``; by default all.
     arms, quantities : sequence of str
         Rows of these alone, in tables that have such a column.
+    columns : sequence of str
+        Columns of the files to show, in this order, of the tables that have any of them; by default
+        those that a paper has use for. An estimate brings its standard error with it.
 
     Raises
     ------
@@ -159,7 +111,7 @@ def paper_tables(
     JournalError
         If a table is not what was written.
     ValueError
-        If there is no table, arm or quantity of a name.
+        If there is no table, arm, quantity or column of a name.
     """
     whole = finished(Path(folder))
     chosen = _chosen(whole.tables, "table", only)
@@ -172,13 +124,16 @@ def paper_tables(
             for name in table[column].unique()
         }
         _chosen(here, column, names)
+    _chosen({column: None for table in chosen.values() for column in table}, "column", columns)
     made = []
     for name, table in chosen.items():
+        if columns and not set(columns) & set(table.columns):
+            continue
         for column, names in kept.items():
             if names and column in table:
                 table = table[table[column].isin(list(names)).to_numpy()]
         if len(table):
-            made.append(paper_table(name, table, whole.origin))
+            made.append(paper_table(name, table, whole, columns))
     return made
 
 
@@ -193,7 +148,9 @@ def _chosen(each: Mapping[str, Any], what: str, names: Sequence[str]) -> dict[st
     return {name: each[name] for name in names or each}
 
 
-def paper_table(name: str, table: pd.DataFrame, origin: str) -> PaperTable:
+def paper_table(
+    name: str, table: pd.DataFrame, of: Finished, chosen: Sequence[str] = ()
+) -> PaperTable:
     """A table of a run or study as text, with a caption that ends in where it comes from."""
     import pandas as pd
 
@@ -203,9 +160,9 @@ def paper_table(name: str, table: pd.DataFrame, origin: str) -> PaperTable:
         ready["p_holm"] = [attention.p_holm(row) for row in table.to_dict("records")]
     columns: dict[str, list[str]] = {}
     numeric = []
-    for column in table.columns:
-        if column in LEFT_OUT.get(name, ()) or column in {error for error, _ in errors.values()}:
-            continue
+    spared = {*left_out(of.study, name), *(error for error, _ in errors.values())}
+    shown = [column for column in table.columns if column not in spared]
+    for column in [column for column in chosen if column in table] or shown:
         values = table[column]
         numeric.append(pd.api.types.is_numeric_dtype(values) and values.dtype != bool)
         heading = HEADINGS.get(column, column.replace("_", " "))
@@ -213,12 +170,14 @@ def paper_table(name: str, table: pd.DataFrame, origin: str) -> PaperTable:
             cells = ready[column]
         elif column in errors:
             _, se = errors[column]
-            cells = [words.rounded(v, e) for v, e in zip(values, se, strict=True)]
+            cells = [_estimate(v, e) for v, e in zip(values, se, strict=True)]
         else:
-            cells = [_cell(column, value) for value in values]
+            cells = [_cell(column, of.arms.get(value, value)) for value in values]
         columns[heading if heading not in columns else column.replace("_", " ")] = cells
     caption = CAPTIONS.get(name, f"{name.replace('_', ' ').capitalize()}.")
-    return PaperTable(name, pd.DataFrame(columns), tuple(numeric), f"{caption} {origin}")
+    return PaperTable(
+        name, pd.DataFrame(columns), tuple(numeric), f"{caption} {of.origin}", bool(chosen)
+    )
 
 
 def _standard_errors(table: pd.DataFrame) -> dict[str, tuple[str, pd.Series]]:
@@ -237,6 +196,11 @@ def _standard_errors(table: pd.DataFrame) -> dict[str, tuple[str, pd.Series]]:
     return errors
 
 
+def _estimate(value: float, error: float) -> str:
+    """A number with its standard error; one that is nothing but rounding is none."""
+    return words.rounded(value, 0.0 if error < ROUNDING * abs(value) else error)
+
+
 def _cell(column: str, value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
@@ -250,7 +214,9 @@ def _cell(column: str, value: Any) -> str:
         return f"{value:.3f}"
     if column in SHARES:
         return words.percent(value)
-    return str(value) if isinstance(value, int | np.integer) else f"{value:.3g}"
+    if isinstance(value, int | np.integer) or not 1000 <= abs(value) < 1e6:
+        return str(value) if isinstance(value, int | np.integer) else f"{value:.3g}"
+    return f"{float(f'{value:.3g}'):.0f}"
 
 
 def write(tables: Sequence[PaperTable], out: Path, formats: Sequence[str]) -> list[Path]:

@@ -194,7 +194,8 @@ def _figures_of_tables(
             made = table(result)
             made = made[made["arm"].isin(list(fitters)).to_numpy()]
             named = made.assign(arm=made["arm"].map(fitters))
-            return function(named, [fitters[arm] for arm in arms])
+            shown = [fitters[arm] for arm in arms if arm in set(made["arm"])]
+            return function(named, shown, all_series=list(fitters.values()))
 
         return Maker(draw, tuple(measured), (scale,))
 
@@ -218,9 +219,9 @@ def _evidence(
     found = evidence_paths(result, arms, quantities)
     fitters = of_story["fitter"].to_dict()
     n_arms, n = len(result.arms), result.n_simulations
+    of = quantities[0] if len(quantities) == 1 else f"{len(quantities)} quantities together"
     note = (
-        f"N = {n} simulations of {of_story['story'].iloc[0]}, of the ranks of "
-        f"{len(quantities)} {'quantity' if len(quantities) == 1 else 'quantities'} together among "
+        f"N = {n} simulations of {of_story['story'].iloc[0]}, by the ranks of {of} among "
         f"L = {result.manifest['run']['max_rank']} draws. A correct arm's line ever passes the "
         f"threshold with probability at most {ALPHA:g} over all {n_arms} arms of the run."
         + (f" Up to {found.failed} fits of an arm failed." if found.failed else "")
@@ -229,6 +230,7 @@ def _evidence(
     return plots.evidence(
         {fitters[arm]: _until(path, threshold) for arm, path in found.log_e.items()},
         threshold,
+        all_arms=list(fitters.values()),
         gamma={fitters[arm]: path for arm, path in found.gamma.items()},
         note=note.replace("$", r"\$"),
     )

@@ -1,5 +1,6 @@
 """Figures for papers: as wide as a column, captions that say what they are of, arms as ever."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,10 @@ from hiercal.report.latex import mixed_in_latex
 from tests.running import run
 
 RESULTS = Path(__file__).parents[2] / "results"
+STUDIES = sorted(path.parent.parent.name for path in RESULTS.glob("*/figures/*.png"))
+STUDIES = [name for name in dict.fromkeys(STUDIES) if (RESULTS / name / "claims.csv").exists()] + [
+    "calibration"
+]
 ARMS = [f"revealing/known[always={at}]" for at in (-1, 40, 60)]
 
 
@@ -46,7 +51,10 @@ def notes(figure):
 @pytest.mark.parametrize(("columns", "inches"), [(1, 3.4), (2, 7.0)])
 def test_all_figures_are_as_wide_as_they_are_asked_for(folder, columns, inches):
     made = paper_figures(folder, columns=columns)
-    assert {one.name for one in made} >= {"ranks", "ecdf", "coverage", "recovery"}
+    assert {one.name for one in made} >= {
+        *("ranks", "ecdf", "coverage", "coverage_difference", "recovery", "zscore_contraction"),
+        *("evidence", "forest", "shrinkage"),
+    }
     for one in made:
         assert width(one.figure) == pytest.approx(inches), one.name
         assert not notes(one.figure)
@@ -57,7 +65,7 @@ def test_all_figures_are_as_wide_as_they_are_asked_for(folder, columns, inches):
 
 def test_captions_say_of_how_many_simulations_with_which_band_and_seed(folder):
     (ecdf,) = paper_figures(folder, only=["ecdf"])
-    for part in ("N = 60 simulations of revealing", "95 %", "Seed 3."):
+    for part in ("N = 60 simulations of revealing", "L = 99 draws", "95 %", "Seed 3."):
         assert part in ecdf.caption
     (screen,) = paper_figures(folder, only=["ecdf"], style="screen")
     (note,) = notes(screen.figure)
@@ -142,10 +150,94 @@ def test_files_for_a_paper_and_for_a_screen(folder, tmp_path):
     assert "is not the folder of a run" in invoke(tmp_path).stderr
 
 
-def test_the_folder_of_a_study_is_told():
-    done = invoke(RESULTS / "funnel", "--only", "ecdf")
+@pytest.mark.parametrize("columns", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("study", STUDIES)
+def test_figures_of_studies_are_drawn_anew_as_wide_as_they_are_asked_for(study, columns):
+    made = paper_figures(RESULTS / study, columns=columns)
+    listed = {path.stem for path in (RESULTS / study / "figures").glob("*.png")}
+    assert {one.name for one in made} == listed
+    for one in made:
+        assert width(one.figure) == pytest.approx({1: 3.4, 2: 7.0}[columns]), one.name
+        assert not notes(one.figure)
+        assert one.figure.get_figheight() < 8
+        assert f"Study {study}" in one.caption
+        assert "seed 20" in one.caption or study == "chapter"
+
+
+def test_figures_of_a_study_have_no_arms_to_choose_and_are_named(tmp_path):
+    done = invoke(RESULTS / "funnel", "--only", "bias", "--arms", "x", "--out", tmp_path)
     assert done.exit_code == 2
-    assert "is the folder of the study funnel, whose figures are in" in done.stderr
+    assert "whose figures are drawn whole; leave arms and quantities out" in done.stderr
+    done = invoke(RESULTS / "funnel", "--only", "ecdf", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "there is no figure 'ecdf'; there are rubin, funnel, bias, divergences" in done.stderr
+
+
+def copied(study, tmp_path, change):
+    """A study's folder with its manifest changed, without the seal that would tell."""
+    folder = tmp_path / study
+    shutil.copytree(RESULTS / study, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    manifest.pop("seal", None)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m.update(study="mine"), "is of the study mine, which is none of hiercal's"),
+        (lambda m: m["options"].update(old=1), "were made by another version (unknown option"),
+        (lambda m: m.update(complete=False), "funnel has not ended"),
+    ],
+)
+def test_a_study_that_cannot_be_drawn_says_why(tmp_path, change, said):
+    done = invoke(copied("funnel", tmp_path, change), "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_that_a_figure_needs_is_missed_in_a_sentence(tmp_path):
+    folder = copied("funnel", tmp_path, lambda m: m.update(files=["bias.csv"], hashes={}))
+    done = invoke(folder, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "were made by another version (they lack 'draws')" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def ten_arms(tmp_path_factory, mocks_file):
+    """Ten arms, one with a name of more letters than a line has."""
+    known = [fitter(f"{mocks_file}:Known", always=at) for at in range(10)]
+    design = Run(stories=[story(f"{mocks_file}:Revealing")], fitters=known, simulations=20, seed=3)
+    out = tmp_path_factory.mktemp("ten") / "run"
+    run(design, out, export=True)
+    return out
+
+
+def test_more_arms_than_can_be_told_apart_come_in_pages(ten_arms):
+    made = paper_figures(ten_arms, columns=1, only=["ecdf", "evidence"], quantities=["x"])
+    assert [one.name for one in made] == ["ecdf-1", "ecdf-2", "evidence-1", "evidence-2"]
+    shown = [list(colours(one.figure)) for one in made[:2]]
+    assert [len(arms) for arms in shown] == [5, 5]
+    assert not set(shown[0]) & set(shown[1])
+    written = {path.name for path in (ten_arms / "figures").iterdir()}
+    assert {"ecdf-1.png", "ecdf-2.png"} <= written
+    assert not (ten_arms / "not_made.csv").exists()
+
+
+def test_more_panels_than_a_page_has_room_for_come_in_pages(ten_arms):
+    made = paper_figures(ten_arms, columns=1, only=["ranks"])
+    assert len(made) > 1
+    assert all(one.figure.get_figheight() < 8 for one in made)
+
+
+def test_a_figure_that_is_too_high_is_refused_in_python(ten_arms):
+    records = pd.read_parquet(ten_arms / "records.parquet")
+    with plots.form(columns=1), pytest.raises(plots.TooMuch, match="draw fewer quantities in eac"):
+        plots.rank_histogram(records, list(records["quantity"].unique()))
+    assert plots.rank_histogram(records, list(records["quantity"].unique())).axes
 
 
 @pytest.mark.parametrize(

@@ -65,13 +65,17 @@ def test_tables_hold_what_the_files_of_the_run_hold(folder):
     verdicts = pd.read_csv(folder / "verdicts.csv")
     assert made["verdicts"].cells["verdict"].tolist() == verdicts["verdict"].tolist()
     for table in made.values():
-        assert table.caption.endswith("Run a_b%: 60 simulations, ranks among 99 draws, seed 0.")
+        assert table.caption.endswith(
+            "Run a_b%: 60 simulations of revealing, ranks among 99 draws, seed 0."
+        )
 
 
 def test_rows_of_some_arms_and_quantities(folder):
     (arm, *_) = pd.read_csv(folder / "verdicts.csv")["arm"]
     (table,) = paper_tables(folder, only=["coverage"], arms=[arm], quantities=["x", "g[A]"])
-    assert set(table.cells["arm"]) == {arm}
+    # of a single story, which the caption names, an arm goes by its fitter
+    assert set(table.cells["arm"]) == {arm.removeprefix("revealing/")}
+    assert "60 simulations of revealing" in table.caption
     assert set(table.cells["quantity"]) == {"x", "g[A]"}
 
 
@@ -98,6 +102,39 @@ def test_a_folder_of_no_run_and_a_changed_table_are_refused(folder, tmp_path):
     done = invoke(copy)
     assert done.exit_code == 2
     assert "coverage.csv is damaged, or was changed" in done.stderr
+
+
+def test_columns_are_chosen_by_their_names_and_bring_their_errors(folder, tmp_path):
+    (table,) = paper_tables(folder, only=["coverage"], columns=["coverage", "quantity", "covered"])
+    assert list(table.cells.columns) == ["coverage", "quantity", "covered"]
+    assert NUMBER.fullmatch(table.cells["coverage"][0])
+    # of all tables, those that have any of them
+    made = paper_tables(folder, columns=["verdict", "quantity"])
+    chosen = {table.name: list(table.cells.columns) for table in made}
+    assert chosen["verdicts"] == ["verdict", "quantity"]
+    assert chosen["coverage"] == ["quantity"]
+    assert "mixing" not in chosen
+    done = invoke(folder, "--columns", "quantity,nope", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "there is no column 'nope'; there are arm, quantity," in done.stderr
+
+
+def test_columns_that_are_the_same_in_all_rows_are_said_in_the_caption_of_latex(folder):
+    (table,) = paper_tables(folder, only=["coverage"])
+    text = table.text("latex")
+    assert "In all rows: fits 60." in text
+    assert "& fits &" not in text
+    assert "fits" in table.text("markdown").splitlines()[2]
+    (chosen,) = paper_tables(folder, only=["coverage"], columns=["arm", "quantity", "n"])
+    assert "In all rows" not in chosen.text("latex")
+    assert "arm & quantity & fits" in chosen.text("latex")
+
+
+def test_an_error_that_is_rounding_is_none(monkeypatch, tmp_path):
+    own = pd.DataFrame({"rule": ["a", "b"], "ratio": [1.0, 0.5], "ratio_se": [1.1e-18, 0.01]})
+    monkeypatch.setattr(tables, "finished", lambda folder: of_folder.Finished({"t": own}, "Mine."))
+    (made,) = paper_tables(tmp_path)
+    assert made.cells["ratio"].tolist() == ["1", "0.500 (0.010)"]
 
 
 def test_files_of_each_format(folder, tmp_path):
@@ -157,17 +194,49 @@ def test_numbers_and_names_in_latex(nasty):
     assert r"\toprule" in text
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
-def test_latex_takes_what_is_written(nasty, folder, tmp_path):
-    many = PaperTable("many", pd.concat([nasty.cells] * 40), nasty.numeric, nasty.caption)
-    paths = write([nasty, many, *paper_tables(folder)], tmp_path, ["latex"])
-    document = tmp_path / "document.tex"
-    document.write_text(
-        r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,longtable}"
-        r"\begin{document}"
-        + "\n".join(rf"\input{{{path.name}}}" for path in paths)
+def document(tmp_path, inputs, options=""):
+    """What pdflatex says of a plain article with these files, twice, as widths need it."""
+    path = tmp_path / "document.tex"
+    path.write_text(
+        rf"\documentclass[{options}]{{article}}\usepackage[T1]{{fontenc}}"
+        r"\usepackage{array,booktabs,longtable,graphicx}\begin{document}"
+        + "\n".join(rf"\input{{{name}}}\clearpage" for name in inputs)
         + r"\end{document}"
     )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:]
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, errors="replace"
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+def too_wide(said):
+    return [
+        points for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", said) if float(points) > 3
+    ]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+def test_latex_takes_what_is_written_and_none_is_too_wide(nasty, folder, tmp_path):
+    many = PaperTable("many", pd.concat([nasty.cells] * 40), nasty.numeric, nasty.caption)
+    long = {f"{k} & {NASTY}": ["-1.2345 (0.0012)", "< 1e-10"] * 3 for k in range(30)}
+    names = {"arm": [f"{'story_' * 6}/{'fitter-' * 9}{k}" for k in range(6)]}
+    wide = PaperTable("wide", pd.DataFrame(names | long), (False, *[True] * 30), NASTY)
+    paths = write([nasty, many, wide, *paper_tables(folder)], tmp_path, ["latex"])
+    said = document(tmp_path, [path.name for path in paths])
+    assert not too_wide(said)
+    assert "Float too large" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+def test_all_tables_of_all_studies_fit_the_text_of_an_article(tmp_path):
+    inputs = []
+    for study in STUDIES:
+        for path in write(paper_tables(RESULTS / study), tmp_path / study, ["latex"]):
+            inputs.append(f"{study}/{path.name}")
+    said = document(tmp_path, inputs)
+    assert not too_wide(said)
+    assert "Float too large" not in said

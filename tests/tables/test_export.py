@@ -14,7 +14,7 @@ from hiercal.sbc.verdict import anticipate
 from hiercal.tables import export, verdicts
 from tests.running import run
 
-FIGURES = ("ranks", "ecdf", "coverage", "recovery", "funnel")
+FIGURES = ("ranks", "ecdf", "coverage_difference", "zscore_contraction", "funnel")
 
 
 @pytest.fixture(scope="module")
@@ -161,13 +161,13 @@ def test_what_cannot_be_made_is_said_and_costs_no_other(tmp_path, monkeypatch):
         raise ZeroDivisionError("planted\nhere")
 
     monkeypatch.setattr(export, "coverage", broken)
-    monkeypatch.setattr("hiercal.plots.recovery", broken)
+    monkeypatch.setattr("hiercal.plots.zscore_contraction", broken)
     monkeypatch.setattr(export, "pit_tree", broken)
     (tmp_path / "coverage.csv").write_text("of another time")
     design = Run(stories=[story("eight_schools")], fitters=[fitter("exact")], simulations=10)
     result = run(design, tmp_path, export=True)
     table = pd.read_csv(tmp_path / "not_made.csv")
-    assert table["name"].tolist() == ["coverage.csv", "figures/recovery", "sbc.zarr"]
+    assert table["name"].tolist() == ["coverage.csv", "figures/zscore_contraction", "sbc.zarr"]
     assert (table["why"] == "ZeroDivisionError: planted here").all()
     assert not (tmp_path / "coverage.csv").exists()
     assert (tmp_path / "verdicts.csv").exists()
@@ -175,7 +175,7 @@ def test_what_cannot_be_made_is_said_and_costs_no_other(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert export.export(result) == []
     assert not (tmp_path / "not_made.csv").exists()
-    assert (tmp_path / "figures" / "recovery.png").exists()
+    assert (tmp_path / "figures" / "zscore_contraction.png").exists()
 
 
 def eight_schools(simulations=10):
@@ -224,7 +224,7 @@ def test_a_verdict_that_cannot_be_printed_costs_no_figure(tmp_path):
 
     with pytest.raises(BrokenPipeError):
         run(eight_schools(), tmp_path, export=True, judged=closed)
-    assert (tmp_path / "figures" / "recovery.png").exists()
+    assert (tmp_path / "figures" / "zscore_contraction.png").exists()
     assert Result(tmp_path).manifest["made_of"]["figures"] == 10
 
 

@@ -125,7 +125,7 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
         ],
         grid=grid(result, tables, arms, quantities),
         sampling=sampling(manifest["arms"], fits, mixed, verdicts, max_rank),
-        tables=[paper_table(name, tables[name], whole.origin) for name in MORE if name in tables],
+        tables=[paper_table(name, tables[name], whole) for name in MORE if name in tables],
         origin=origin(manifest),
         methods=methods(manifest, tables, n),
         n_simulations=n,

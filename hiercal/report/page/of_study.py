@@ -77,7 +77,7 @@ def study_page(folder: Path) -> StudyPage:
         ),
         claims=_claims(claims),
         tables=[
-            (paper_table(name, table.head(MOST_ROWS), whole.origin), _more(name, len(table)))
+            (paper_table(name, table.head(MOST_ROWS), whole), _more(name, len(table)))
             for name, table in whole.tables.items()
             if name != CLAIMS and len(table)
         ],
