@@ -1,6 +1,6 @@
 """How often `hiercal rerun` calls a rerun by the same sampler a disagreement, and what it finds.
 
-    uv run benchmarks/rerun.py [--repetitions 1000] [--simulations 600]
+    uv run benchmarks/rerun.py [--repetitions 1000] [--simulations 400]
 
 NumPyro fits Eight Schools twice with other random numbers: the second fitter has a target
 acceptance that is larger by 1e-6, which changes its seeds and nothing that could be seen. The
@@ -38,7 +38,7 @@ Pair = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=1000)
-    parser.add_argument("--simulations", type=int, default=600)
+    parser.add_argument("--simulations", type=int, default=400)
     asked = parser.parse_args()
     rng, rows = np.random.default_rng(1), []
     with tempfile.TemporaryDirectory() as folder:

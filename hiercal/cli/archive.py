@@ -111,6 +111,7 @@ def rerun(
     from hiercal.report.rerun import UNDECIDED as NOT_SAID
     from hiercal.report.rerun import rerun as run_again
     from hiercal.runs.executors import Where
+    from hiercal.runs.full_disk import told
 
     folder = out or Path(f"rerun-{archive.stem}")
     try:
@@ -124,6 +125,9 @@ def rerun(
         fail(str(error), 2)
     except RunError as error:
         fail(str(error), 2)
+    except OSError as error:
+        # 1, which a full disk ends other commands with, would say that it disagrees
+        fail(told(error, folder) or str(error), 2)
     except KeyboardInterrupt:
         fail(f"interrupted; every fit so far is in {folder}. The same command goes on.", 130)
     show_rerun(found, folder)

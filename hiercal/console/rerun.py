@@ -104,8 +104,8 @@ def _tested(found: Rerun) -> str:
     )  # fmt: skip
     return (
         "Tested of arms that differ: posterior means and sds, ranks, divergences and failures, fit "
-        f"against fit. In at most {100 * ALPHA:.0f} % of reruns by the same sampler any of them is "
-        f"said to disagree.{power}"
+        f"against fit. By the same sampler, about {100 * ALPHA:.0f} % of reruns or fewer are said "
+        f"to disagree.{power}"
     )
 
 

@@ -139,8 +139,7 @@ def opened(archive: Path, out: Path) -> Opened:
     if out.exists():
         if not out.is_dir():
             raise JournalError(f"{out} is a file, not a folder; give another --out")
-        known = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else {}
-        if any(out.iterdir()) and known.get("sha256") != digest:
+        if any(out.iterdir()) and _archive_of(mark) != digest:
             raise JournalError(
                 f"{out} is not the folder of a rerun of this archive; give another --out"
             )
@@ -170,6 +169,14 @@ def opened(archive: Path, out: Path) -> Opened:
             "the version that its README names"
         )
     return Opened(out, contents, read_manifest(unpacked / RESULTS))
+
+
+def _archive_of(mark: Path) -> str:
+    """SHA-256 of the archive that a folder is the rerun of; empty if it is of none."""
+    try:
+        return json.loads(mark.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def refuse(one: Opened) -> None:

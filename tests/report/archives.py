@@ -2,6 +2,7 @@
 
 import contextlib
 
+import pytest
 from click.testing import CliRunner
 
 from hiercal.cli import main
@@ -80,3 +81,15 @@ def archived(folder, out="made.zip", *options):
 def rerun(archive, out, *options):
     """The command that runs an archive again, in this process."""
     return invoke("rerun", archive, "--out", out, "--workers", 0, *options)
+
+
+@contextlib.contextmanager
+def full(size):
+    """No file may grow beyond a number of bytes, as on a disk that is nearly full."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +13,9 @@ import pytest
 from hiercal import Result, Run, fitter, story
 from hiercal.report.archive import archive
 from hiercal.runs.manifest import made_of
-from tests.report.archives import DESIGN, EXACT, LINE, archived, done, invoke, place, rerun
+from tests.report.archives import DESIGN, EXACT, LINE, archived, done, full, invoke, place, rerun
 from tests.running import run
 
-resource = pytest.importorskip("resource")
 ODD = "<script> & 'one' \"two\" $(x) `y` \\ züri"
 
 
@@ -32,16 +30,6 @@ def made(tmp_path, tables_alone):
 def entries(path):
     with zipfile.ZipFile(path) as file:
         return {name.partition("/")[2]: file.read(name) for name in file.namelist()}
-
-
-@contextmanager
-def full(size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_the_same_folder_gives_the_same_bytes_and_standard_tools_read_them(made, tmp_path):

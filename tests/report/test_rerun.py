@@ -15,7 +15,7 @@ import pytest
 
 from hiercal.report import _expected, _zip
 from hiercal.runs import batches
-from tests.report.archives import EXACT, archived, done, place, rerun
+from tests.report.archives import EXACT, archived, done, full, place, rerun
 
 MOCK = """
 simulations = 60
@@ -312,7 +312,7 @@ def test_a_rerun_that_is_killed_goes_on(tmp_path, mocks_file, quick):
     assert found(out)["verdict"] == "to the bit"
 
 
-def test_fits_that_all_fail_and_fits_lost_to_the_machine(tmp_path, mocks_file, quick, monkeypatch):
+def test_fits_that_all_fail_are_the_same_if_they_fail_again(tmp_path, mocks_file, quick):
     folder = place(
         tmp_path / "p",
         our__toml=MOCK % '{ name = "mocks.py:Known", raises = 1.0 }, { name = "mocks.py:Known" }',
@@ -323,6 +323,47 @@ def test_fits_that_all_fail_and_fits_lost_to_the_machine(tmp_path, mocks_file, q
     assert again.exit_code == 0, again.output
     assert {row["verdict"] for row in found(tmp_path / "out")["arms"]} == {"to the bit"}
     assert found(tmp_path / "out")["arms"][0]["failed_now"] == 60
+
+
+def test_fits_that_the_machine_ended_are_left_out_and_counted(exact, tmp_path, monkeypatch):
+    """Planted: every second fit of the rerun ran into a limit of time."""
+    from hiercal.report import agreement
+
+    fits = agreement._fits
+
+    def limited(result, arm, simulations):
+        own = fits(result, arm, simulations)
+        if "rerun" in str(result.folder):
+            late = own.index % 2 == 0
+            own["error"] = own["error"].mask(late, "fit: TimeLimit: planted")
+        return own
+
+    monkeypatch.setattr(agreement, "_fits", limited)
+    again = rerun(exact, tmp_path / "out")
+    assert again.exit_code == 0, again.output
+    (row,) = found(tmp_path / "out")["arms"]
+    assert (row["verdict"], row["fits"], row["left_out"]) == ("to the bit", 20, 20)
+    assert "20 (+20)" in again.output
+
+
+def test_pooled_ranks_of_groups_are_compared(tmp_path, quick, monkeypatch):
+    packed = archived(place(tmp_path / "p", our__toml=f'groups = "summary"\n{EXACT}'))
+    assert rerun(packed, tmp_path / "out").exit_code == 0
+    assert found(tmp_path / "out")["verdict"] == "to the bit"
+    seed = batches.sampler_seed
+    monkeypatch.setattr(batches, "sampler_seed", lambda *key: seed(*key) ^ 1)
+    assert rerun(packed, tmp_path / "other").exit_code == 1
+    assert found(tmp_path / "other")["arms"][0]["ranks"] == 0
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_a_full_disk_cannot_be_taken_for_a_disagreement(exact, tmp_path, size):
+    """There is no room for what is unpacked, or for the fits."""
+    with full(size):
+        stopped = rerun(exact, tmp_path / "out")
+    assert stopped.exit_code == 2, stopped.output
+    assert "cannot be written" in stopped.stderr
+    assert rerun(exact, tmp_path / "out").exit_code == 0
 
 
 STUDY = '''
