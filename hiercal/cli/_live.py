@@ -53,7 +53,12 @@ def shown_live(
     from hiercal.report.live.watch import Watch
     from hiercal.runs.progress import Together, reporter
 
-    watch = Watch(run.name, run.max_rank, parts=parts)
+    by_design = {
+        arm.label
+        for arm in run.arms
+        if dict(getattr(arm.story, "given", ())) or dict(getattr(arm.fitter, "assume", ()))
+    }
+    watch = Watch(run.name, run.max_rank, parts=parts, by_design=by_design)
     try:
         server = LiveServer(watch, _same_command(), port)
     except OSError as error:

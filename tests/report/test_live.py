@@ -74,7 +74,17 @@ def test_evidence_is_that_of_each_simulation_in_order(looked):
     later = ArmEvidence("s/a", ("x", "y"), 99, 1e9)
     later.add(records)
     assert arm.path == [pytest.approx(later.path[-1])]
-    assert watch._rows[0]["decided"] == "yes"
+    assert watch._rows[0]["says"] == live.DECIDED
+
+
+def test_ranks_that_are_not_uniform_by_design_are_not_bet_against(looked):
+    watch = Watch("a", 99, by_design=["s/a"])
+    watch.ranks([("s/a", ("x",))])
+    watch.fits(0, [record(i, 0, n=1) for i in range(30)])
+    watch.look()
+    html = watch.shown()["html"]
+    assert "ranks are not uniform by design" in html
+    assert live.DECIDED not in html
 
 
 def test_an_unfinished_run_has_neither_verdict_nor_p_value(looked):

@@ -367,3 +367,27 @@ def test_a_disk_that_cannot_be_written_is_told(tmp_path, finished):
     done = invoke(finished.folder, "--out", tmp_path / "file" / "x.html")
     assert done.exit_code in (1, 2)
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_answers_about_an_earlier_run(tmp_path, mock_run, tables_alone):
+    import dataclasses
+
+    from hiercal.tables.export import requantify
+
+    design = dataclasses.replace(mock_run(simulations=20), keep_draws=True)
+    folder = run(design, tmp_path / "run", export=True).folder
+    (tmp_path / "q.py").write_text("def twice(draws, data):\n    return 2 * draws['x']\n")
+    answers = requantify(folder, tmp_path / "q.py").folder
+    text = text_of(page(answers))
+    assert f"These are answers about the draws kept by the run in {folder}" in text
+    assert f"hiercal requantify {folder} --quantities {tmp_path / 'q.py'}" in text
+
+
+def test_a_run_at_given_truths_says_on_top_that_its_ranks_are_not_uniform(tmp_path, tables_alone):
+    design = Run(
+        stories=[story("eight_schools", given={"tau": 2.0})], fitters=[fitter("exact")],
+        simulations=20,
+    )  # fmt: skip
+    folder = run(design, tmp_path / "run", export=True).folder
+    first = text_of(page(folder).partition('<table class="cards"')[0])
+    assert "eight_schools with tau = 2 given are not uniform even for the exact posterior" in first

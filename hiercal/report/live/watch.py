@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ EVERY = 2.0
 """Seconds at least between two looks at the evidence."""
 RESTS = 20
 """Times as long as a look took that there is none after it: the driver has the processor then."""
+DECIDED = "evidence of an error"
 STARTING, RUNNING, WRITING, FINISHED, ENDED = "starting", "running", "writing", "finished", "ended"
 
 
@@ -42,15 +43,19 @@ class Watch(Progress):
         L.
     parts : bool
         Whether workers keep the fits to themselves: then there is no evidence until the end.
+    by_design : collection of str
+        Arms whose ranks are not uniform even for a right sampler, which are not bet against.
     """
 
-    def __init__(self, name: str, max_rank: int, *, parts: bool = False) -> None:
+    def __init__(
+        self, name: str, max_rank: int, *, parts: bool = False, by_design: Collection[str] = ()
+    ) -> None:
         self.name = name
         self.takes_fits = not parts
         self.state = STARTING
         self.message = ""
         self.report = ""
-        self._max_rank, self._parts = max_rank, parts
+        self._max_rank, self._parts, self._by_design = max_rank, parts, by_design
         self._lock = threading.Lock()
         self._new: deque[tuple[int, Sequence[FitRecord]]] = deque()
         self._evidence: list[ArmEvidence] = []
@@ -110,7 +115,11 @@ class Watch(Progress):
         try:
             self._count()
             if not self._parts:
-                self._rows = [_row(each) for each in self._evidence if each.simulations]
+                self._rows = [
+                    _by_design(each) if each.label in self._by_design else _row(each)
+                    for each in self._evidence
+                    if each.simulations
+                ]
         except Exception as error:
             # a page that cannot say all ends no run
             self._trouble = words.reason(error)
@@ -153,6 +162,7 @@ class Watch(Progress):
             total=total,
             left=left,
             evidence=self._rows,
+            decided=DECIDED,
             decides=f"{len(self._evidence) / ALPHA:,.0f}",
             alpha=f"{100 * ALPHA:g} %",
             parts=self._parts,
@@ -176,7 +186,18 @@ def _row(arm: ArmEvidence) -> dict[str, str]:
         "name": arm.label,
         "e": words.e_value(now / np.log(10)),
         "quantity": arm.quantities[strongest],
-        "decided": "yes" if arm.rejected else "",
-        "simulations": str(arm.simulations),
-        "failed": str(arm.failed),
+        "says": DECIDED if arm.rejected else "not decided",
+        **_counts(arm),
     }
+
+
+def _by_design(arm: ArmEvidence) -> dict[str, str]:
+    """A line for an arm whose ranks say nothing."""
+    return {
+        "name": arm.label, "e": "-", "quantity": "-", "says": "ranks are not uniform by design",
+        **_counts(arm),
+    }  # fmt: skip
+
+
+def _counts(arm: ArmEvidence) -> dict[str, str]:
+    return {"simulations": str(arm.simulations), "failed": str(arm.failed)}

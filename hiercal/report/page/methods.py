@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hiercal import words
-from hiercal.report.page.origin import options, without_shape
+from hiercal.report.page.origin import digest_of, options, without_shape
 from hiercal.report.told import not_uniform
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _barg(
             "Reproducibility",
             f"hiercal {manifest['versions'].get('hiercal', '')}"
             + (f", commit {commit[:12]}" if commit else "")
-            + f", seed {manifest['seed']}, run {manifest['digest'][:12]}; versions, hashes of code "
+            + f", seed {manifest['seed']}, run {digest_of(manifest)[:12]}; versions, hashes of code "
             "and all fits are in the folder of the run.",
         ),
     ]

@@ -106,7 +106,7 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
         state=state,
         smallest=smallest(verdicts),
         level=level(verdicts),
-        notices=_notices(manifest, n),
+        notices=[*_notices(manifest, n), *told.not_uniform(result.arms)],
         arms=rows,
         finds=told.found(verdicts),
         meanings=said[: attention.MOST_ROWS],
@@ -118,7 +118,6 @@ def run_page(folder: Path, arms: Sequence[str] = (), quantities: Sequence[str] =
         ],
         errors=[row | {"count": int(row["count"])} for row in told.errors(fits).to_dict("records")],
         notes=[
-            *told.not_uniform(result.arms),
             *manifest.get("notes", ()),
             *_joined(manifest["unseen"], [arm["arm"] for arm in manifest["arms"]]),
             *_not_made(folder),

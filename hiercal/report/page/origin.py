@@ -45,12 +45,13 @@ def origin(manifest: Mapping[str, Any]) -> Origin:
         ("seed", str(manifest["seed"])),
         ("simulations", str(manifest["simulations"])),
         ("draws ranked among, L", str(manifest["run"]["max_rank"])),
-        ("digest of the run", manifest["digest"]),
+        ("digest of the run", digest_of(manifest)),
         ("commit of hiercal", manifest.get("commit") or "unknown"),
         ("machine", ", ".join(filter(None, machine))),
     ]
     facts += [
-        ("earlier versions", _changed(each, manifest)) for each in manifest["earlier_versions"]
+        ("earlier versions", _changed(each, manifest))
+        for each in manifest.get("earlier_versions", ())
     ]
     return Origin(
         command=command(manifest),
@@ -62,6 +63,11 @@ def origin(manifest: Mapping[str, Any]) -> Origin:
     )
 
 
+def digest_of(manifest: Mapping[str, Any]) -> str:
+    """The digest of a run, or of that which answers are about."""
+    return manifest.get("digest") or manifest["asked_of"]["digest"]
+
+
 def command(manifest: Mapping[str, Any]) -> str:
     """The command line of a run, as far as its manifest tells it.
 
@@ -70,6 +76,9 @@ def command(manifest: Mapping[str, Any]) -> str:
     >>> command({"config": "my run.toml", "simulations": 60, "seed": 1, "arms": []})
     "hiercal run 'my run.toml' --simulations 60 --seed 1"
     """
+    if asked := manifest.get("asked_of"):
+        files = " ".join(f"--quantities {shlex.quote(path)}" for path in manifest["given"])
+        return f"hiercal requantify {shlex.quote(asked['folder'])} {files}" if files else ""
     config = manifest.get("config") or _configuration(manifest.get("given", {}))
     if not config:
         return ""
