@@ -72,8 +72,8 @@ def of_one_data_set(
     values: dict[tuple[str, str], tuple[float, float, float]] = {}
     for key, panel in selection.panels.items():
         for row in panel.fits.to_dict("records"):
-            interval = (float(row.get(name, np.nan)) for name in ("hdi_lower", "hdi_upper"))
-            values[key] = (float(row["mean"]), *interval)
+            lower, upper = (float(row.get(name, np.nan)) for name in ("hdi_lower", "hdi_upper"))
+            values[key] = float(row["mean"]), lower, upper
     if not values:
         raise ValueError(f"no fit of simulation {simulation} came back; choose another")
     truths: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """Parts of the figures that overlay the arms in one panel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -27,3 +27,14 @@ def arm_handles(
 def zero_line(axes: Axes) -> None:
     """Where a correct sampler lies on average."""
     axes.axhline(0, color=INK, linewidth=0.5, zorder=1, gid="zero")
+
+
+def truth_mark(
+    x: Sequence[float], y: Sequence[float], size: float = 9, label: str = "truth"
+) -> Line2D:
+    """A star where the truth is."""
+    return Line2D(
+        x, y, linestyle="none", marker="*", markersize=size, color="#f2c230",
+        markeredgecolor="black", markeredgewidth=0.07 * size + 0.07, label=label, zorder=5,
+        gid="truth",
+    )  # fmt: skip

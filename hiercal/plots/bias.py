@@ -73,6 +73,7 @@ def bias(
         if len(quantities) > 1:
             look = {"panel": "quantity", "share_y": False} | look
         look = {"note": counted(shown, "range")} | look
+    options: dict[str, Any] = {"reference": 0.0} | look
     return sweep(
         shown,
         x=x,
@@ -82,7 +83,7 @@ def bias(
         xlabel=xlabel or x.replace("_", " "),
         ylabel=ylabel,
         axes=axes,
-        **({"reference": 0.0} | look),
+        **options,
     )
 
 

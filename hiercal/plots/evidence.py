@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from hiercal.plots._form import width_of
 from hiercal.plots._layout import assemble, single
@@ -22,7 +23,7 @@ def evidence(
     paths: Mapping[str, Sequence[float]],
     threshold: float,
     *,
-    gamma: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    gamma: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     level: float = 0.95,
     all_arms: Sequence[str] = (),
     note: str = "",
@@ -123,15 +124,15 @@ def evidence(
 
 def _draw_gamma(
     panel: Axes,
-    gamma: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    gamma: Mapping[str, tuple[ArrayLike, ArrayLike]],
     looks: Mapping[str, ArmStyle],
 ) -> None:
     """The statistic over its critical value, which lies at 0."""
     panel.axhline(0, color=BAND, lw=0.8, gid="critical")
     lowest = 0.0
-    for name, (steps, ratio) in gamma.items():
-        look = looks[name]
-        lowest = min(lowest, *ratio) if len(ratio) else lowest
+    for name, (n, log_ratio) in gamma.items():
+        look, steps, ratio = looks[name], np.asarray(n), np.asarray(log_ratio, dtype=float)
+        lowest = float(ratio.min(initial=lowest))
         panel.plot(
             steps, ratio, color=look.colour, linestyle=look.linestyle, marker=look.marker,
             markevery=[len(steps) - 1] if len(steps) else [], markersize=3.5 * look.marker_scale,

@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from hiercal.plots._form import fits_page
 from hiercal.plots._layout import assemble, single
 from hiercal.plots._one_data_set import note_of, of_one_data_set
+from hiercal.plots._overlay import truth_mark
 from hiercal.plots._records import Records
 from hiercal.plots._style import BAND, SINGLE, arm_styles, plain, quantity_label, style
 
-_TRUTH = {"marker": "*", "markersize": 7.5, "color": "#f2c230", "markeredgecolor": "black"}
 _ROW = 0.075
 """Inches of an arm in a group's row."""
 
@@ -100,12 +100,10 @@ def forest(
                     markeredgewidth=0.25, gid=arm,
                 )  # fmt: skip
             if group in shown.truths:
-                panel.plot(
-                    shown.truths[group], row, linestyle="none", markeredgewidth=0.6, zorder=5,
-                    gid="truth", **_TRUTH,
-                )  # fmt: skip
+                panel.add_line(truth_mark([shown.truths[group]], [row], 7.5))
         for row in range(1, len(shown.groups)):
             panel.axhline(row - 0.5, color=BAND, linewidth=0.3)
+        panel.autoscale_view(scaley=False)  # to truths too
         panel.set_ylim(len(shown.groups) - 0.5, -0.5)
         panel.set_yticks(range(len(shown.groups)), [quantity_label(g) for g in shown.groups])
         panel.tick_params(axis="y", length=0)
@@ -118,9 +116,7 @@ def forest(
             for arm, look in looks.items()
         ]  # fmt: skip
         if shown.truths:
-            handles.append(
-                Line2D([], [], linestyle="none", markeredgewidth=0.6, label="truth", **_TRUTH)
-            )
+            handles.append(truth_mark([], [], 7.5))
         known = any(np.isfinite(lower + upper) for _, lower, upper in shown.values.values())
         said = f"Marks are posterior means{f', bars {100 * level:g} % HDIs' if known else ''}."
         return assemble(figure, handles, note_of(shown, said), xlabel=xlabel, axes=axes)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hiercal.plots._layout import assemble, funnel_grid, log_ticks
+from hiercal.plots._overlay import truth_mark
 from hiercal.plots._style import INK, NOTE_SIZE, OUTSIDE, plain, style
 
 _POINT = "#5b7fa6"
@@ -99,7 +100,7 @@ def funnel(
                    label="divergent transition"),
         ]  # fmt: skip
         if has_truth:
-            handles.append(_truth([], []))
+            handles.append(truth_mark([], []))
         sizes = sorted({len(panel["scale"]) for row in draws for panel in row})
         n_draws = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         return assemble(
@@ -119,13 +120,6 @@ def _name(axes: Sequence[Axes], title: str, turned: bool) -> None:
         title, place, xytext=offset, xycoords="axes fraction", textcoords="offset points",
         rotation=0 if turned else 270, ha="center" if turned else "left",
         va="bottom" if turned else "center", fontweight="bold", annotation_clip=False,
-    )  # fmt: skip
-
-
-def _truth(x: Sequence[float], y: Sequence[float]) -> Line2D:
-    return Line2D(
-        x, y, linestyle="none", marker="*", markersize=9, color="#f2c230",
-        markeredgecolor="black", markeredgewidth=0.7, label="truth", zorder=5, gid="truth",
     )  # fmt: skip
 
 
@@ -149,7 +143,7 @@ def _draw(axes: Axes, panel: FunnelDraws, log: bool) -> None:
     )  # fmt: skip
     truth = panel.get("truth")
     if truth is not None:
-        axes.add_line(_truth([truth[0]], [truth[1]]))
+        axes.add_line(truth_mark([truth[0]], [truth[1]]))
     count = int(diverging.sum())
     axes.text(
         0.02, 0.98, f"{count} divergence{'' if count == 1 else 's'}\nin {len(scale)} draws",

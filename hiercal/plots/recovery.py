@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from hiercal.plots._layout import assemble, mark_empty, matrix
 from hiercal.plots._records import Panel, Records, Selection, select
@@ -59,7 +61,6 @@ def recovery(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> truth = np.random.default_rng(1).normal(size=50)
     >>> records = pd.DataFrame(
     ...     {"arm": "normal/exact", "simulation": range(50), "quantity": "mu", "status": "ok",
@@ -68,7 +69,7 @@ def recovery(
     >>> recovery(records, ["mu"]).get_supylabel()
     'Posterior mean'
     """
-    pieces = [records] if hasattr(records, "columns") else list(records)
+    pieces = [records] if isinstance(records, pd.DataFrame) else list(records)
     intervals = all({"hdi_lower", "hdi_upper"} <= set(piece.columns) for piece in pieces)
     wanted = ("truth", "mean", *(("hdi_lower", "hdi_upper") if intervals else ()))
     selection = select(pieces, quantities, arms, columns=wanted)
@@ -146,7 +147,7 @@ def _limits(
 def _limit(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
     axes.set(xlim=x, ylim=y)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.get_major_locator().set_params(nbins=3)
+        axis.set_major_locator(MaxNLocator(nbins=3))
 
 
 def _draw(

@@ -10,6 +10,8 @@ from matplotlib.lines import Line2D
 from hiercal.plots._form import width_of
 from hiercal.plots._layout import assemble, side_by_side, single
 from hiercal.plots._one_data_set import Estimates, note_of, of_one_data_set
+from hiercal.plots._overlay import truth_mark
+from hiercal.plots._own_axes import figure_of
 from hiercal.plots._records import Records
 from hiercal.plots._style import (
     INK,
@@ -23,7 +25,6 @@ from hiercal.plots._style import (
     text_width,
 )
 
-_TRUTH = {"marker": "*", "markersize": 6.5, "color": "#f2c230", "markeredgecolor": "black"}
 _HEIGHT = 2.5
 _MOST_NAMED = 16
 """Groups whose names are written beside their lines."""
@@ -101,11 +102,7 @@ def shrinkage(
             Line2D([], [], color=INK, linewidth=0.6, marker="o", markersize=3, label="a group")
         ]
         if shown.truths:
-            handles.append(
-                Line2D(
-                    [], [], linestyle="none", markeredgewidth=0.5, label="its true value", **_TRUTH
-                )
-            )
+            handles.append(truth_mark([], [], 6.5, "its true value"))
         said = "A line for each group; marks are posterior means. No band is drawn."
         return assemble(figure, handles, note_of(shown, said), ylabel=ylabel, axes=axes)
 
@@ -121,9 +118,7 @@ def _draw(panel: Axes, shown: Estimates, looks: dict, *, own_height: bool) -> No
                 [last - 1, last], [means[-1], truth], color=INK, linewidth=0.4, zorder=1,
                 linestyle=(0, (2, 2)),
             )  # fmt: skip
-            panel.plot(
-                last, truth, linestyle="none", markeredgewidth=0.5, zorder=4, gid="truth", **_TRUTH
-            )
+            panel.add_line(truth_mark([last], [truth], 6.5))
     for place, arm in enumerate(shown.arms):
         means = [
             shown.values[arm, group][0] for group in shown.groups if (arm, group) in shown.values
@@ -135,7 +130,7 @@ def _draw(panel: Axes, shown: Estimates, looks: dict, *, own_height: bool) -> No
             markeredgewidth=0.25, zorder=3, gid=arm,
         )  # fmt: skip
     if len(shown.groups) <= _MOST_NAMED:
-        inches = panel.get_position().height * panel.get_figure(root=True).get_figheight()
+        inches = panel.get_position().height * figure_of(panel).get_figheight()
         _name(panel, shown, _HEIGHT - 0.6 if own_height else inches)
 
 

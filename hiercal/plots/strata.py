@@ -74,7 +74,7 @@ def strata(
     elif "panel" not in look and shown["by"].nunique() > 1:
         look |= {"panel": "by", "titles": BY, "columns": 2}
     note = f"{counted(shown, 'stratum')} Below 0 the truth ranks too low: small values are missing."
-    note = note.strip()
+    options: dict[str, Any] = {"reference": 0.0, "xscale": "category", "note": note.strip()} | look
     return sweep(
         shown,
         x="stratum",
@@ -84,5 +84,5 @@ def strata(
         xlabel=xlabel or "stratum, from the smallest",
         ylabel="mean rank shift\n(share of ranks)",
         axes=axes,
-        **({"reference": 0.0, "xscale": "category", "note": note} | look),
+        **options,
     )

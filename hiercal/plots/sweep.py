@@ -191,8 +191,11 @@ def _grid(
 
 def _inches(axes: Axes) -> float:
     """Width of a panel before it is laid out, without its tick labels."""
-    columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
-    return axes.figure.get_figwidth() / columns - _LABELS
+    root = figure_of(axes)
+    spec = axes.get_subplotspec()
+    if spec is None or axes.get_figure() is not root:
+        return axes.get_window_extent().width / root.dpi
+    return root.get_figwidth() / spec.get_gridspec().ncols - _LABELS
 
 
 def _title(text: str, axes: Axes) -> str:

@@ -159,10 +159,10 @@ def _chosen(figures: Mapping[str, Any], only: Sequence[str]) -> list[str]:
 def _said(name: str, figure: Figure) -> str:
     """What a study's figure shows: its name, its axes and its note."""
     axes = [" ".join(each.split()) for each in (figure.get_supylabel(), figure.get_supxlabel())]
-    against = " against ".join(filter(None, axes))
+    against = " against ".join(each for each in axes if each)
     title = name.replace("_", " ").replace("-", ", by ").capitalize()
-    parts = [f"{title}: {against}." if against else f"{title}.", figure.get_label()]
-    return " ".join(filter(None, parts))
+    shown = f"{title}: {against}." if against else f"{title}."
+    return f"{shown} {figure.get_label()}".strip()
 
 
 def write(

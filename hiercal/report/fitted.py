@@ -62,7 +62,7 @@ def text_points(text: str) -> float:
     Examples
     --------
     >>> round(text_points("0.260 (0.025)"), 1)
-    61.2
+    60.0
     """
     return SAFETY * sum(LETTERS.get(letter, OTHER) for letter in text)
 
