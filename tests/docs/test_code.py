@@ -75,7 +75,7 @@ OTHER_LANGUAGES = {
 }
 
 SMALL = {
-    "run": ["--simulations=2", "--workers=0"],
+    "run": ["--simulations=2", "--workers=0", "--fresh"],
     "check": ["--max-simulations=2", "--workers=0", "--fresh"],
 }
 """Options that make a command quick; the last one given counts."""
@@ -132,9 +132,9 @@ y = np.random.default_rng(1).normal(size=24)
 with pm.Model() as model:
     mu = pm.Normal("mu", 0, 20)
     tau = pm.HalfNormal("tau", 10)
-    theta = pm.Normal("theta", 0, tau, shape=8)
+    z = pm.Normal("1|group_offset", 0, 1, shape=8)
     sigma = pm.HalfNormal("sigma", 5)
-    pm.Normal("y", mu + theta[np.repeat(range(8), 3)], sigma, observed=y)
+    pm.Normal("y", mu + (tau * z)[np.repeat(range(8), 3)], sigma, observed=y)
 """
 FEW = """
 from functools import partial
