@@ -59,7 +59,6 @@ NO_PYTHON = {
     "docs/how_to/ci.md": "tests/test_ci_page.py runs its files",
     "docs/how_to/clusters.md": "needs SLURM",
     "docs/how_to/kernels.md": "tests/test_kernel_check.py runs the examples that it shows",
-    "docs/tutorial/your_model.md": BUILT,
 }
 """Pages whose Python runs elsewhere, and where."""
 
@@ -197,9 +196,10 @@ def why_not(line):
 
 
 def once():
-    """Commands that run, those that differ in the number of simulations alone once."""
+    """Commands that run, those that differ in size and folder alone once."""
     lines = [line for line in HIERCAL if not why_not(line)]
-    return list({re.sub(r" --simulations \d+", "", line): line for line in lines}.values())
+    sizes = r" --(simulations|out) \S+"
+    return list({re.sub(sizes, "", line): line for line in lines}.values())
 
 
 @pytest.mark.parametrize("line", HIERCAL)
