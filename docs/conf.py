@@ -10,7 +10,7 @@ sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 # cells start the command as a reader does, and import `start` and the package that is documented
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
-os.environ["COLUMNS"] = "120"
+os.environ["COLUMNS"] = "100"
 
 project = "hiercal"
 author = "the hiercal authors"

@@ -37,7 +37,10 @@ def block_of(text: str, file: str) -> str:
 
 def shell(command: str) -> None:
     """Run a command as a reader does, and print what it prints, without progress and colours."""
-    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    # the notebook's kernel asks for colours, which a page in two styles has no good ones for
+    coloured = {"CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"}
+    plain = {name: value for name, value in os.environ.items() if name not in coloured}
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=plain)
     print(done.stdout.strip("\n"))
     if done.returncode:
         raise RuntimeError(f"{command} ended with exit code {done.returncode}: {done.stderr}")
