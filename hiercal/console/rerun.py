@@ -48,7 +48,7 @@ def show_rerun(found: Rerun, folder: Path) -> None:
         out.print(_arms(found))
         for row in found.arms[found.arms["why"] != ""].head(SHOWN).to_dict("records"):
             out.print(f"{_label(row)}: {row['why']}", style=STYLES[row["verdict"]], soft_wrap=True)
-        if (found.arms["verdict"] != "to the bit").any():
+        if found.arms["p_holm"].notna().any():
             out.print(_tested(found), soft_wrap=True)
     if found.tables is not None and len(found.tables):
         out.print(_tables(found.tables))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiercal.report.agreement import ALPHA, KINDS, LEAST, Compared, smallest_shift
+from hiercal.report.agreement import ALPHA, KINDS, LEAST, ROUNDING, Compared, smallest_shift
 from hiercal.runs.fit import simulate
 from hiercal.runs.thinned_draws import to_bytes
 from hiercal.words import count
@@ -42,6 +42,11 @@ class Judged:
         one = self.compared
         return one.fits > 0 and self.same_truths and one.same_fits == one.fits
 
+    @property
+    def is_rounding(self) -> bool:
+        """Whether fits differ in last digits alone."""
+        return not self.is_same and self.compared.fits > 0 and self.compared.rounding < ROUNDING
+
     def row(self, p: float, what: str, n_tests: int) -> dict[str, Any]:
         """A row of `Rerun.arms`."""
         one = self.compared
@@ -65,15 +70,18 @@ class Judged:
             ),
             "p_holm": p,
             "p_of": what,
-            "detectable_shift": smallest_shift(one, n_tests),
+            "detectable_shift": np.nan if self.is_rounding else smallest_shift(one, n_tests),
         }
 
     def _judged(self, p: float, what: str) -> tuple[str, str]:
         one = self.compared
+        reasons = "; ".join([*self.reasons, *self.excuse])
         if not one.fits:
             return UNDECIDED, "no fit was made both times"
         if self.is_same:
             return SAME, ""
+        if self.is_rounding:
+            return AGREES, f"the same but for rounding, of at most {one.rounding:.0e} posterior sd"
         if not self.same_truths and not self.reasons:
             return DISAGREES, (
                 "truths or data are others, with the same versions and the same kind of processor: "
@@ -86,7 +94,6 @@ class Judged:
             )
         if p < ALPHA:
             return DISAGREES, f"the {what} differs by more than chance allows"
-        reasons = "; ".join([*self.reasons, *self.excuse])
         if one.fits < LEAST:
             return UNDECIDED, f"{count(one.fits, 'fit')} can tell nothing ({reasons})"
         return AGREES, reasons

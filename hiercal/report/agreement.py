@@ -28,11 +28,16 @@ LEAST_DIFFERENT = 5
 """Fits that have to differ before the mean of their differences says anything."""
 SAME_TRUTH = 1e-6
 """Truths that differ by no more, relative to their size, are the same but for rounding."""
+ROUNDING = 1e-9
+"""Differences of posterior means and limits, in sds, that are of rounding alone."""
 MACHINE = ("TimeLimit", "MemoryLimit", "WorkerDied")
 """Errors that say something of the machine, and nothing of the fit."""
 KINDS = ("truths", "ranks", "estimates", "statistics")
 """What is compared of each fit."""
 RANKS = ("rank", "rank_effective")
+COUNTS = ("divergences", "n_steps", "max_tree_depth")
+IN_SDS = ("mean", "sd", "mcse_mean", "lower", "upper", "hdi_lower", "hdi_upper")
+"""Estimates on the scale of the draws; ESS and R-hat can jump where draws hardly differ."""
 ESTIMATES = tuple(name for name in COLUMNS if name not in ("truth", *RANKS))
 STATISTICS = tuple(
     name for name in FitRecord.scalars() if name not in ("simulation", "error", "seconds")
@@ -58,6 +63,9 @@ class Compared:
         Whether each fit has the same truths, ranks, estimates and statistics, to the bit.
     failed : tuple of int
         Fits that failed, there and now.
+    rounding : float
+        The largest difference of any estimate, in posterior sds; infinite if fits differ in more
+        than digits: in failures, divergences, steps, truths, or ranks by more than one.
     quantities : list of dict
         A row for each quantity.
     tests : list of (str, float)
@@ -69,6 +77,7 @@ class Compared:
     left_out: int
     same: dict[str, np.ndarray]
     failed: tuple[int, int]
+    rounding: float = 0.0
     quantities: list[dict[str, Any]] = field(default_factory=list)
     tests: list[tuple[str, float]] = field(default_factory=list)
 
@@ -119,12 +128,15 @@ def compared(before: Result, now: Result, arm: str, simulations: int) -> Compare
         values = [each[name].to_numpy(dtype=float, na_value=np.nan) for each in (first, second)]
         same["statistics"] &= _equal(*values)
     numbers = int(failed[0].sum()), int(failed[1].sum())
-    found = Compared(arm, kept.to_numpy(), int(limited.sum()), same, numbers)
+    alike = np.array_equal(*failed) and first[list(COUNTS)].equals(second[list(COUNTS)])
+    rounding = 0.0 if alike else np.inf
+    found = Compared(arm, kept.to_numpy(), int(limited.sum()), same, numbers, rounding)
     for quantity, one, other in _records(before, now, arm, kept):
         same["truths"] &= _equal(one["truth"], other["truth"])
         for kind, names in (("ranks", RANKS), ("estimates", ESTIMATES)):
             for name in names:
                 same[kind] &= _equal(one[name], other[name])
+        found.rounding = max(found.rounding, _apart(one, other))
         judge(found, quantity, one, other, before.manifest["run"]["max_rank"])
     if before.summarises_groups:
         same["ranks"] &= _same_groups(before, now, arm, kept)
@@ -218,6 +230,21 @@ def _equal(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one == other) | (np.isnan(one) & np.isnan(other))
 
 
+def _apart(one: Columns, other: Columns) -> float:
+    """The largest difference of any estimate, in sds; infinite if more than digits differ."""
+    found = 0.0
+    with np.errstate(all="ignore"):
+        sd = np.fmax(one["sd"], np.finfo(float).tiny)
+        if (np.abs(one["rank"] - other["rank"]) > 1).any():
+            return np.inf
+        for name in ("truth", *IN_SDS):
+            apart = np.where(
+                _equal(one[name], other[name]), 0, np.abs(one[name] - other[name]) / sd
+            )
+            found = max(found, np.inf if np.isnan(apart).any() else float(apart.max(initial=0.0)))
+    return found
+
+
 def judge(found: Compared, quantity: str, one: Columns, other: Columns, max_rank: int) -> None:
     """Put a quantity's differences and tests on record.
 
@@ -243,6 +270,8 @@ def judge(found: Compared, quantity: str, one: Columns, other: Columns, max_rank
         else:
             shifts = (mean_now - truth_now) / sd_now - (mean - truth) / sd
         scales = np.log(sd_now / sd)
+    # of rounding, which may well be of one sign
+    shifts, scales = (np.where(np.abs(each) < ROUNDING, 0, each) for each in (shifts, scales))
     shifts, scales = (each[np.isfinite(each)] for each in (shifts, scales))
     n = int(done.sum())
     p = {"posterior mean": np.nan, "posterior sd": np.nan, "ranks": np.nan}

@@ -284,7 +284,7 @@ def _compared(one: Opened, made: Path, runs: Mapping[str, Run]) -> Rerun:
             reasons = [*machine, *of_code]
             asked = fitters[i % len(fitters)] if fitters else about["fitter_name"]
             found.append(Judged(name, each, same, reasons, _expected.excuse(asked)))
-    differing = [each.compared for each in found if not each.is_same]
+    differing = [each.compared for each in found if not each.is_same and not each.is_rounding]
     least = dict(zip(map(id, differing), least_p(differing), strict=True))
     n_tests = sum(len(one.tests) for one in differing)
     rows = [each.row(*least.get(id(each.compared), (np.nan, "")), n_tests) for each in found]

@@ -31,7 +31,10 @@ def fit(data, seed):
     mean = data["y"] / 2 + (0.3 * sd if planted == "shifted" else 0)
     if planted == "failing" and data["y"] > 0.5:
         raise ArithmeticError("planted")
-    return {"theta": rng.normal(mean, sd, size=400)}
+    if planted == "rounding":
+        rng = np.random.default_rng(seed)
+    factor = 1 + 1e-13 * (planted == "rounding")
+    return {"theta": factor * rng.normal(mean, sd, size=400)}
 '''
 HELPER = "SD = 1.0\n"
 DESIGN = """
