@@ -163,8 +163,8 @@ def _barg(
             "Reproducibility",
             f"hiercal {manifest['versions'].get('hiercal', '')}"
             + (f", commit {commit[:12]}" if commit else "")
-            + f", seed {manifest['seed']}, run {digest_of(manifest)[:12]}; versions, hashes of code "
-            "and all fits are in the folder of the run.",
+            + f", seed {manifest['seed']}, run {digest_of(manifest)[:12]}; versions, hashes of "
+            "code and all fits are in the folder of the run.",
         ),
     ]
 
