@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from hiercal.runs.result import Result
 
-MOST_CELLS, MOST_DRAWN = 4000, 500
+MOST_CELLS, MOST_DRAWN = 3000, 500
 """Cells of the table, and cells that open: a page of more would be slow, and large."""
-MOST_BYTES = 1_400_000
-"""Of what cells open, so that the page stays below 2 MB."""
+MOST_BYTES = 1_750_000
+"""Of the table and what its cells open, so that the page stays below 2 MB."""
 STEPS = (0.5, 0.05, 1e-3, 1e-6)
 """Adjusted p-values at which the colour changes; 0.05 is the level."""
 
@@ -139,7 +139,8 @@ def grid(
         shown = set(sorted(names, key=best.__getitem__)[:most])
         names = [name for name in names if name in shown]
     kept = [cells[a, name] for name in names for a in columns if (a, name) in cells]
-    drawn, symbols = _drawn(result, sorted(kept, key=urgency)[:MOST_DRAWN])
+    room = MOST_BYTES - sum(200 + 4 * len(cell.quantity) // len(columns) for cell in kept)
+    drawn, symbols = _drawn(result, sorted(kept, key=urgency)[:MOST_DRAWN], room)
     rows = [[drawn.get((a, name), cells.get((a, name))) for a in columns] for name in names]
     whole = result.arms["story"].nunique() > 1
     heads = columns if whole else [str(result.arms.loc[a, "fitter"]) for a in columns]
@@ -235,8 +236,10 @@ def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _drawn(result: Result, cells: Sequence[Cell]) -> tuple[dict[tuple[str, str], Cell], Markup]:
-    """Of cells in order of urgency, those that there is room for, with their graphics."""
+def _drawn(
+    result: Result, cells: Sequence[Cell], room: int
+) -> tuple[dict[tuple[str, str], Cell], Markup]:
+    """Of cells in order of urgency, those that there is room for in bytes, with their graphics."""
     import dataclasses
 
     drawings = Drawings()
@@ -258,10 +261,10 @@ def _drawn(result: Result, cells: Sequence[Cell]) -> tuple[dict[tuple[str, str],
             )
         else:
             made[arm, quantity] = ()
-    room, drawn = MOST_BYTES, {}
+    drawn = {}
     for key, cell in wanted.items():
         own = made.get(key, ())
-        room -= 1500 + sum(map(len, own)) + 4 * (len(cell.arm) + len(cell.quantity))
+        room -= 2000 + sum(map(len, own)) + 2 * (len(cell.arm) + len(cell.quantity))
         room -= len(cell.meaning)
         if room < 0:
             break
