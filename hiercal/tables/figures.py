@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -169,11 +170,26 @@ def _figures_of_records(
         "evidence": Maker(partial(_evidence, result, of_story), tuple(arms), tuple(overlaid)),
     }
     shown = [name for name in quantities if name in groups] if quantities else groups
-    if len(shown) > 1:
+    known = _fitted_by_most(result, arms, shown[0]) if len(shown) > 1 else None
+    if known is not None:
         level = result.manifest["run"]["level"]
-        makers["forest"] = maker(partial(plots.forest, level=level), shown, *interval)
-        makers["shrinkage"] = maker(plots.shrinkage, shown, "truth", "mean")
+        forest = partial(plots.forest, simulation=known, level=level)
+        makers["forest"] = maker(forest, shown, *interval)
+        shrinkage = partial(plots.shrinkage, simulation=known)
+        makers["shrinkage"] = maker(shrinkage, shown, "truth", "mean")
     return makers
+
+
+def _fitted_by_most(result: Result, arms: Sequence[str], quantity: str) -> int | None:
+    """The first of the data sets that most arms completed; None if no fit came back."""
+    completed: Counter[int] = Counter()
+    cells = result.cells("simulation", "status", arms=list(arms), quantities=[quantity])
+    for _, _, cell in cells:
+        completed.update(map(int, cell.loc[(cell["status"] == "ok").to_numpy(), "simulation"]))
+    if not completed:
+        return None
+    most = max(completed.values())
+    return min(simulation for simulation, n in completed.items() if n == most)
 
 
 def _figures_of_tables(

@@ -206,6 +206,22 @@ def test_a_table_that_a_figure_needs_is_missed_in_a_sentence(tmp_path):
     assert "were made by another version (they lack 'draws')" in done.stderr
 
 
+@pytest.mark.usefixtures("unrendered")
+def test_a_run_in_which_every_fit_failed_has_figures_that_say_so(tmp_path, mocks_file):
+    """And that of one data set is of one that was fitted."""
+    never = fitter(f"{mocks_file}:Known", raises=1.0)
+    some = fitter(f"{mocks_file}:Known", raises=0.4)
+    stories = [story(f"{mocks_file}:Revealing")]
+    run(Run(stories=stories, fitters=[never], simulations=6), tmp_path / "never", export=True)
+    made = {one.name: one for one in paper_figures(tmp_path / "never", columns=1)}
+    assert "forest" not in made
+    assert "Failed fits are left out" in made["ecdf"].caption
+    assert "Up to 6 fits of an arm failed." in made["evidence"].caption
+    run(Run(stories=stories, fitters=[never, some], simulations=6), tmp_path / "some", export=True)
+    (forest,) = paper_figures(tmp_path / "some", only=["forest"])
+    assert "Failed on it: known" in forest.caption
+
+
 @pytest.fixture(scope="module")
 def ten_arms(tmp_path_factory, mocks_file):
     """Ten arms, one with a name of more letters than a line has."""
