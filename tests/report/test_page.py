@@ -254,7 +254,7 @@ def test_a_run_of_python_has_no_command(finished):
 def test_methods_cite_what_the_bibtex_and_the_references_have(finished):
     made = run_page(finished.folder).methods
     text = " ".join(sentence for _, sentence in [*made.ademp, *made.barg])
-    cited = set(re.findall(r"(\w+)(?: and \w+| et al\.)? \(?(\d{4})", text))
+    cited = set(re.findall(r"(\w+)(?: and \w+| et al\.)? \(?(\d{4})\b", text))
     keys = {(key[:-4], key[-4:]) for key in re.findall(r"@\w+{([a-z]+\d{4})", made.bibtex)}
     plain = str.maketrans("áäü", "aau")
     assert {(name.lower().translate(plain), year) for name, year in cited} <= keys
