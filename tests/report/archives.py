@@ -50,6 +50,53 @@ stories = [{ name = "eight_schools" }]
 fitters = [{ name = "exact", draws = 200 }]
 """
 
+COINS = '''
+"""A study of coins and of exact fits."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from hiercal import Run, Study, fitter, story
+from hiercal.runs.measurements import Measurement
+from hiercal.studies._claims import Claim, above
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coins(Study):
+    flips: int = 100
+
+    name: ClassVar = "coins"
+    quick: ClassVar = {"flips": 10}
+    claims: ClassVar = (
+        Claim("C99", "L1", "Coins show heads.", "More than half.",
+              lambda tables: above(tables["heads"]["share"].iloc[0], 0.001, 0.5, "share")),
+    )
+
+    def runs(self):
+        arms = {"stories": (story("eight_schools"),), "fitters": (fitter("exact"),)}
+        return {"a": Run(**arms, simulations=20, seed=self.seed)}
+
+    def measurements(self):
+        return {"coin": Measurement(partial(self.flip, 1))}
+
+    def flip(self, coin):
+        turned = len(os.environ.get("PLANTED", ""))
+        heads = np.random.default_rng([self.seed, coin]).integers(0, 2, self.flips)
+        share = float(heads.mean()) + (0.3 if not turned else -0.3)
+        return {"heads": [{"coin": coin, "share": share, "share_se": 0.05}]}
+
+    def tables(self, results, measured):
+        return {"heads": pd.DataFrame(measured["heads"]).assign(n=len(results["a"].fits))}
+
+    def figures(self, tables):
+        return {}
+'''
+
 
 def place(folder, design=DESIGN, **more):
     """A folder with a design and the files that it names."""

@@ -12,8 +12,19 @@ import pytest
 
 from hiercal import Result, Run, fitter, story
 from hiercal.report.archive import archive
-from hiercal.runs.manifest import made_of
-from tests.report.archives import DESIGN, EXACT, LINE, archived, done, full, invoke, place, rerun
+from hiercal.runs.manifest import made_of, read_manifest, write_sealed
+from tests.report.archives import (
+    COINS,
+    DESIGN,
+    EXACT,
+    LINE,
+    archived,
+    done,
+    full,
+    invoke,
+    place,
+    rerun,
+)
 from tests.running import run
 
 ODD = "<script> & 'one' \"two\" $(x) `y` \\ züri"
@@ -208,6 +219,22 @@ def test_what_no_file_holds_is_refused(tmp_path, tables_alone):
     refused = invoke("archive", tmp_path / "m")
     assert refused.exit_code == 2
     assert "revealing of its stories is in no file that hiercal could read" in refused.stderr
+
+
+def test_a_manifest_of_an_earlier_version_says_less(made):
+    """Planted: it lacks what the command was given."""
+    manifest = read_manifest(made / "made")
+    del manifest["config"], manifest["references"]
+    write_sealed(made / "made" / "manifest.json", manifest)
+    assert json.loads(entries(archived(made))["archive.json"])["config"] == "our.toml"
+
+
+def test_a_study_without_its_runs_is_refused(tmp_path):
+    folder = place(tmp_path / "p", coins__py=COINS)
+    done("run", "coins.py:Coins", "--out", "made", "--workers", 0, at=folder)
+    shutil.rmtree(folder / "made" / "runs")
+    refused = invoke("archive", "made", at=folder)
+    assert (refused.exit_code, "lacks the runs a of its study" in refused.stderr) == (2, True)
 
 
 def test_a_journal_is_packed_when_asked_for(made):
