@@ -23,9 +23,11 @@ from hiercal.plots._style import (
     quantity_label,
     style,
     text_width,
+    wrap,
 )
 
-_HEIGHT = 2.5
+_HEIGHT, _LONGEST_NAME = 2.5, 1.3
+"""Inches of the panel, and of a line of a name that stands on end."""
 _MOST_NAMED = 16
 """Groups whose names are written beside their lines."""
 
@@ -92,12 +94,19 @@ def shrinkage(
     looks = arm_styles(shown.all_arms, shown.arms)
     places = [plain(name) for name in (*names, *(["truth"] if shown.truths else []))]
     broken = side_by_side(places, width_of(SINGLE) - 0.65 if axes is None else 3.0)
-    on_end = 0 if broken else max(text_width(name, SMALL_SIZE) for name in places)
+    lines = [wrap(name, _LONGEST_NAME, SMALL_SIZE) for name in places]
+    on_end = 0 if broken else max(text_width(each, SMALL_SIZE) for own in lines for each in own)
+    places = broken or ["\n".join(own) for own in lines]
     with style():
         figure, panel = single(axes, SINGLE, _HEIGHT + on_end)
         _draw(panel, shown, looks, own_height=axes is None)
-        panel.set_xticks(range(len(places)), broken or places, rotation=0 if broken else 90)
-        panel.set_xlim(-0.45, len(places) - 0.7)
+        panel.set_xticks(range(len(places)), places, rotation=0 if broken else 90)
+        named = shown.groups if len(shown.groups) <= _MOST_NAMED else ()
+        widest = max((text_width(quantity_label(g), NOTE_SIZE) for g in named), default=0.0)
+        # as much of the panel as the names of the groups take at its left
+        share = min(widest / (width_of(SINGLE) - 0.65), 0.5)
+        left = 0.2 + (len(places) - 0.5) * share / (1 - share)
+        panel.set_xlim(-left, len(places) - 0.7)
         handles = [
             Line2D([], [], color=INK, linewidth=0.6, marker="o", markersize=3, label="a group")
         ]

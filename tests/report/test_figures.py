@@ -1,6 +1,7 @@
 """Figures for papers: as wide as a column, captions that say what they are of, arms as ever."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from matplotlib.colors import to_hex
 
 from hiercal import Run, fitter, plots, story
 from hiercal.cli import main
+from hiercal.report import tables
 from hiercal.report.figures import paper_figures, write
 from hiercal.report.latex import mixed_in_latex
 from tests.running import run
@@ -269,18 +271,39 @@ def test_captions_keep_mathematics_and_escape_the_rest(text, shown):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
-def test_latex_takes_figures_and_captions(folder, tmp_path):
-    paths = write(paper_figures(folder, columns=1), tmp_path, ["pdf"], captions=True)
-    own = [path for path in paths if path.suffix == ".tex"]
+def test_an_article_takes_figures_and_tables_of_a_run_and_of_a_study(folder, tmp_path):
+    study = RESULTS / "funnel"
+    paths = [
+        *write(paper_figures(folder, columns=1), tmp_path / "run", ["pdf"], captions=True),
+        *write(
+            paper_figures(study, columns=2, only=["bias"]), tmp_path / "own", ["pdf"], captions=True
+        ),
+        *tables.write(tables.paper_tables(folder), tmp_path / "run" / "tables", ["latex"]),
+        *tables.write(tables.paper_tables(study, only=["ess"]), tmp_path / "own", ["latex"]),
+    ]
+    inputs = [
+        rf"\graphicspath{{{{{path.parent.relative_to(tmp_path)}/}}}}"
+        rf"\input{{{path.relative_to(tmp_path)}}}\clearpage"
+        for path in paths
+        if path.suffix == ".tex"
+    ]
     document = tmp_path / "document.tex"
     document.write_text(
-        r"\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}\usepackage{graphicx}"
-        r"\usepackage[textwidth=7.05in,columnsep=.2in]{geometry}"
-        r"\begin{document}"
-        + "\n".join(rf"\input{{{path.name}}}\clearpage" for path in own)
+        r"\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}"
+        r"\usepackage{array,booktabs,longtable,graphicx}"
+        r"\usepackage[textwidth=7.05in,textheight=9in,columnsep=.2in]{geometry}\begin{document}"
+        + "\n".join(each for each in inputs if "/tables/" not in each and "ess" not in each)
+        + r"\onecolumn "
+        + "\n".join(each for each in inputs if "/tables/" in each or "ess" in each)
         + r"\end{document}"
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", document.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
+    for _ in range(2):  # the second knows the widths of long tables
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, errors="replace"
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+    wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
+    assert not [points for points in wide if points > 5]
+    assert "Float too large" not in done.stdout
+    assert r"\begin{figure*}" in (tmp_path / "own" / "bias.tex").read_text()
