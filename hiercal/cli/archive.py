@@ -100,7 +100,7 @@ def rerun(
 
     What is the same to the bit is said so. What is not is put down to another processor, other
     versions or a sampler that does not repeat, or called a disagreement where none of these is the
-    case; and it is tested, with at most 1 % false alarms over all arms.
+    case; and it is tested, with about 1 % false alarms over all arms or fewer.
 
     Exits with 0 if it agrees as well as can be expected, 1 if it disagrees, 2 if it cannot be run,
     3 if too few fits were made to say; 130 when interrupted: the same command goes on.

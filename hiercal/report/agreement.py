@@ -182,7 +182,7 @@ def symmetric_test(differences: ArrayLike) -> float:
     Examples
     --------
     >>> round(symmetric_test(np.arange(-4.0, 7.0)), 2)
-    0.36
+    0.34
     >>> symmetric_test(np.zeros(50))
     1.0
     """
