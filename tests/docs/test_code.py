@@ -145,7 +145,9 @@ hiercal.check = partial(hiercal.check, simulations=10{})
 BEFORE = {
     "docs/how_to/own_models.md": PYMC + NUMPYRO.replace("model = ", "_ = ") + FEW.format(""),
     "docs/how_to/papers.md": "",
-    "docs/how_to/parity.md": PYMC + "import hiercal\na = model\n" + PYMC + "b = model\n",
+    "docs/how_to/parity.md": f"import hiercal\n{PYMC}\na = model\n"
+    + PYMC.replace('Normal("mu"', 'Normal("Intercept"')
+    + "b = model\n",
     "docs/how_to/posterior_sbc.md": PYMC + FEW.format(', out="results/weak_data_around"'),
 }
 """What a page takes for granted: a model of the reader's, and fewer simulations."""
