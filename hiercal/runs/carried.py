@@ -61,7 +61,7 @@ class Continued(ArmEvidence):
     @property
     def simulations(self) -> int:
         """Simulations that the evidence is of, those of earlier sessions included."""
-        return self.earlier + len(self.path)
+        return self.earlier + self._taken
 
     @property
     def compares(self) -> bool:
@@ -100,7 +100,7 @@ class Continued(ArmEvidence):
     def state(self, key: str, seed: int) -> dict[str, Any]:
         """What the next session needs, as plain data."""
         wealth, known = self._all_wealth()
-        this = {"seed": seed, "simulations": len(self.path), "log_e": self.path[-1]}
+        this = {"seed": seed, "simulations": self._taken, "log_e": self.path[-1]}
         return {
             "layout": LAYOUT,
             "key": key,

@@ -60,10 +60,15 @@ class ArmEvidence:
         self._low_ess = np.zeros(len(self.quantities))
         self._scores: list[np.ndarray] = []
         self._waiting: dict[int, FitRecord] = {}
-        self.simulations = 0
+        self._taken = 0
         self.divergent = 0
         self.steps = 0
         self.seconds = 0.0
+
+    @property
+    def simulations(self) -> int:
+        """Simulations that the evidence is of."""
+        return self._taken
 
     @property
     def failed(self) -> int:
@@ -103,7 +108,7 @@ class ArmEvidence:
         return self.path[-1]
 
     def _take(self, record: FitRecord) -> None:
-        self.simulations += 1
+        self._taken += 1
         scores = np.full((len(self.quantities), WIDTH), np.nan)
         if record.error is not None:
             self.errors[record.error] = self.errors.get(record.error, 0) + 1
