@@ -37,6 +37,7 @@ NOT_RUN = {
     r"hiercal list stories --table": "half a minute; tests/test_cli.py",
     r"hiercal claims": "an hour; tests/studies/test_claims.py",
     r"hiercal mutants --(only|max)": "minutes; tests/mutants",
+    r"hiercal rerun": "asks before it runs; tests/report/test_rerun.py",
     r".* --scheduler": "needs a cluster; tests/runs/test_cluster.py starts one",
 }
 """Commands of hiercal that are only parsed here, and why."""
