@@ -69,7 +69,9 @@ def sweep(
     xlabel, ylabel : str
         Axis labels, with units.
     reference : float, optional
-        Where a horizontal line is drawn, named `reference_label` in the legend if it has a name.
+        Where a horizontal line is drawn.
+    reference_label : str
+        What the legend calls it; without, it is not there.
     xscale : {"linear", "log", "category"}
         ``category`` puts the values of x at even distances, series side by side, without lines.
     yscale, linthresh
