@@ -128,7 +128,7 @@ def test_ecdf_is_that_of_the_plots():
 def test_coverage_is_that_of_the_plots():
     ranks, drawings = planted(), Drawings()
     drawn = str(drawings.coverage(ranks, MAX_RANK))
-    figure = plots.coverage(records(ranks), ["mu"])
+    figure = plots.coverage_difference(records(ranks), ["mu"])
     (axes,) = figure.axes
     markers = next(each for each in axes.lines if len(each.get_xdata()) > 2)
     dots = np.array(re.findall(r"M(\d+) (-?\d+)h0", drawn), float)
@@ -261,7 +261,7 @@ def test_methods_cite_what_the_bibtex_and_the_references_have(finished):
     assert "60 simulations" in text
     assert "seed 3" in text
     assert "fits failed" in text
-    listed = (ROOT / "docs" / "references.md").read_text().translate(plain)
+    listed = (ROOT / "docs" / "reference" / "references.md").read_text().translate(plain)
     for entry in references():
         name, year = re.match(r"@\w+{([a-z]+)(\d{4})", entry).groups()
         assert re.search(rf"(?i){name}.*?\({year}\)", listed), (name, year)
