@@ -71,7 +71,7 @@ def unrendered(monkeypatch):
 def tables_alone(monkeypatch):
     """Runs write their tables, but neither figures nor the store of ArviZ."""
     monkeypatch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
-    monkeypatch.setattr("hiercal.tables.export._store", lambda _: None)
+    monkeypatch.setattr("hiercal.tables.export._store", lambda _: [])
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -310,7 +309,6 @@ def _give_back_memory() -> None:
     """Give what is free back to the system, where one can: each table frees other pieces of it."""
     import pyarrow as pa
 
-    gc.collect()  # the parts of a figure refer to each other
     pa.default_memory_pool().release_unused()
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

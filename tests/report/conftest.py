@@ -38,9 +38,9 @@ def finished(tmp_path_factory, mocks_file):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
-        patch.setattr("hiercal.tables.export._store", lambda _: None)
+        patch.setattr("hiercal.tables.export._store", lambda _: [])
         result = run(design, tmp_path_factory.mktemp("page") / "run", export=True)
-        yield Finished(result.folder, dict(zip(planted, result.arms.index, strict=True)))
+    return Finished(result.folder, dict(zip(planted, result.arms.index, strict=True)))
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def nasty(tmp_path_factory, mocks_file):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
-        patch.setattr("hiercal.tables.export._store", lambda _: None)
+        patch.setattr("hiercal.tables.export._store", lambda _: [])
         return run(design, tmp_path_factory.mktemp("nasty") / "run", export=True).folder
 
 
