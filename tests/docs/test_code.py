@@ -47,6 +47,7 @@ OTHERS = {
     r"uv run pytest": "tests, which run in CI",
     r"uv run pre-commit install": "changes the checkout",
     r"uv run (--group benchmark )?benchmarks/": "minutes to hours",
+    r"uv run examples/figures.py": "a minute; tests/plots draws each figure that it draws",
     r"uv run --group docs sphinx-build": ".ci/run builds the site with it",
     r"uv lock --upgrade": "changes the pins",
     r"dask (scheduler|worker)": "needs ports; tests/runs/test_cluster.py starts both",
