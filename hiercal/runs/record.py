@@ -26,7 +26,7 @@ from hiercal.runs.quantities import (
 from hiercal.runs.run import Arm, Recording, story_key
 from hiercal.runs.streams import stream
 from hiercal.runs.thinned_draws import to_bytes
-from hiercal.sbc import coverage, efficiency
+from hiercal.sbc import efficiency, intervals
 from hiercal.sbc.ranks import effective_ranks, ranks, thin
 from hiercal.simulators import Simulation, Story
 from hiercal.simulators._capabilities import BringsDraws, LogLikelihood, Numbered
@@ -333,8 +333,8 @@ def summary(
             pooled.mean(axis=0),
             sd,
             sd / np.sqrt(diagnostics["ess_mean"]),
-            *coverage.central(ordered, recording.level),
-            coverage.hdi(ordered, recording.level),
+            *intervals.central(ordered, recording.level),
+            intervals.hdi(ordered, recording.level),
             diagnostics["ess_bulk"],
             diagnostics["ess_tail"],
             diagnostics["r_hat"],

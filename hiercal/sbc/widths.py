@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hiercal.sbc import coverage
+from hiercal.sbc import intervals
 
 Kind = Literal["central", "hdi"]
 
@@ -74,9 +74,9 @@ def measured(
     """
     ordered = np.sort(np.asarray(draws, float), axis=0)
     if kind == "hdi":
-        lower, upper = coverage.hdi(ordered, level).T
+        lower, upper = intervals.hdi(ordered, level).T
     else:
-        lower, upper = coverage.central(ordered, level)
+        lower, upper = intervals.central(ordered, level)
     # of an interval without width, its one point is held by any scaling, no other by any
     off = np.abs(np.asarray(truths, float) - (lower + upper) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiercal.sbc import coverage as intervals
+from hiercal.sbc import coverage as shares
+from hiercal.sbc import intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +55,8 @@ def coverage(result: Result) -> pd.DataFrame:
         return table
     table["coverage"] = table["covered"] / table["n"]
     counts = table["covered"].to_numpy(), table["n"].to_numpy()
-    table["lower"], table["upper"] = intervals.clopper_pearson(*counts)
-    table["p"] = intervals.coverage_p(*counts, table["level"].to_numpy())
+    table["lower"], table["upper"] = shares.clopper_pearson(*counts)
+    table["p"] = shares.coverage_p(*counts, table["level"].to_numpy())
     return table
 
 

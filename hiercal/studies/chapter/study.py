@@ -16,7 +16,7 @@ from hiercal.fitters.pymc import PyMC
 from hiercal.runs.fit import fit
 from hiercal.runs.measurements import Measurement, Rows
 from hiercal.runs.streams import stream
-from hiercal.sbc import coverage, efficiency
+from hiercal.sbc import efficiency, intervals
 from hiercal.simulators.hospitals import Hospitals
 from hiercal.simulators.survey import Survey
 from hiercal.studies._study import Study, Tables
@@ -165,7 +165,7 @@ def statistic(name: str, draws: np.ndarray, separate: np.ndarray | None = None) 
 
 
 def _hdi(draws: np.ndarray) -> tuple[float, float]:
-    ((low, high),) = coverage.hdi(np.sort(draws)[:, None], LEVEL)
+    ((low, high),) = intervals.hdi(np.sort(draws)[:, None], LEVEL)
     return float(low), float(high)
 
 
