@@ -28,6 +28,8 @@ from hiercal.plots._style import (
 )
 
 _MARGIN = 0.05
+_HINTED = 1.05
+"""Small letters on few pixels are up to this much wider than their outlines."""
 _ROW_LABEL_WIDTH = 1.05
 _MATRIX_COLUMNS = 7
 _SINGLE_COLUMNS = 2
@@ -187,13 +189,14 @@ def assemble(
     if axes is not None:
         return finished(axes, handles, note, xlabel, ylabel)
     width, height = figure.get_size_inches()
-    entry_width = width - 2 * _MARGIN - 3.3 * SMALL_SIZE / 72
+    room = (width - 2 * _MARGIN) / _HINTED
+    entry_width = room - 3.3 * SMALL_SIZE / 72
     labels = ["\n".join(wrap(str(h.get_label()), entry_width, SMALL_SIZE)) for h in handles]
-    n_columns = _legend_columns(labels, width - 2 * _MARGIN)
+    n_columns = _legend_columns(labels, room)
     columns = np.array_split([label.count("\n") + 1 for label in labels], n_columns)
     legend_height = max(c.sum() for c in columns) * 1.4 * SMALL_SIZE / 72 + _MARGIN
     figure.set_label(note)
-    lines = wrap(note, width - 2 * _MARGIN, NOTE_SIZE) if carries_note() else []
+    lines = wrap(note, room, NOTE_SIZE) if carries_note() else []
     note_height = len(lines) * 1.25 * NOTE_SIZE / 72 + 2 * _MARGIN
     total = height + note_height + legend_height
     figure.set_size_inches(width, total)
@@ -208,7 +211,7 @@ def assemble(
             linespacing=1.25,
             gid="note",
         )
-    xlabel = "\n".join(wrap(xlabel or "", width - 2 * _MARGIN, TEXT_SIZE))
+    xlabel = "\n".join(wrap(xlabel or "", room, TEXT_SIZE))
     shared_x = figure.supxlabel(xlabel) if xlabel else None
     ylabel_lines = [
         piece

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from hiercal.plots._cut_bars import HIGHEST, SAID, write_cut
 from hiercal.plots._layout import assemble, matrix
 from hiercal.plots._records import count_text
 from hiercal.plots._style import (
@@ -24,8 +25,6 @@ from hiercal.plots._style import (
 from hiercal.sbc.pooled import pooled_band
 
 _BINS = 20
-# A spike would flatten the other bars; what is cut off is written on the bar.
-_TALLEST = 3.0
 
 
 def group_ranks(
@@ -120,7 +119,7 @@ def group_ranks(
             f"{n_ranks // n_bins} ranks each. Bands are the expected share plus and minus t "
             f"standard errors between simulations: of a correct sampler's {n_bins} bins about "
             f"{n_bins * (1 - level):.2g} lie outside, more when simulations are few."
-            + (" A number at the top is the height of a bar cut off there." if n_cut else "")
+            + (SAID if n_cut else "")
             + (
                 " Failed fits are left out of the panels and counted in n."
                 if any(len(rows) < n_simulations for rows in counts.values())
@@ -165,7 +164,7 @@ def _draw(
     expected = 100 / n_bins
     edges = np.linspace(0, n_ranks, n_bins + 1) - 0.5
     colours = [OUTSIDE if off else BAR for off in np.abs(shares - expected) > half_widths]
-    bars = axes.bar(
+    axes.bar(
         edges[:-1], shares, np.diff(edges), align="edge", color=colours, edgecolor="white",
         linewidth=0.25,
     )  # fmt: skip
@@ -176,15 +175,7 @@ def _draw(
     )  # fmt: skip
     axes.axhline(expected, color=INK, linestyle=(0, (4, 2)), linewidth=0.6, gid="expected")
     wanted = np.append(shares, upper[np.isfinite(upper)]).max()
-    top = 1.08 * min(float(wanted), _TALLEST * expected)
+    top = 1.08 * min(float(wanted), HIGHEST * expected)
     axes.set_ylim(0, top)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
-    cut = [bar for bar in bars if bar.get_height() > top]
-    for bar in cut:
-        right = bar.get_x() < n_ranks / 2
-        x, side = (bar.get_x() + bar.get_width(), "left") if right else (bar.get_x(), "right")
-        axes.text(
-            x, 0.98 * top, f"{bar.get_height():.0f}", ha=side, va="top", fontsize=NOTE_SIZE - 0.5,
-            gid="cut",
-        )  # fmt: skip
-    return len(cut)
+    return write_cut(axes, shares, edges, top)

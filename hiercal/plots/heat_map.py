@@ -149,7 +149,7 @@ def _write(
 ) -> None:
     """Numbers in the cells: white on dark ones, ink with a white rim on the others."""
     for row in rows.dropna(subset=value).to_dict("records"):
-        text = f"{row[value]:+.1f}"
+        text = f"{row[value]:+z.1f}"
         if se is not None:
             text += f"\n({row[se]:.1f})"
         dark = abs(row[value]) > 0.6 * limit

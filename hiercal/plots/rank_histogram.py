@@ -9,13 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from hiercal.plots._cut_bars import HIGHEST, SAID, write_cut
 from hiercal.plots._layout import assemble, mark_empty, matrix
 from hiercal.plots._records import Records, select
-from hiercal.plots._style import BAND, BAR, INK, NOTE_SIZE, OUTSIDE, plain, style
+from hiercal.plots._style import BAND, BAR, INK, OUTSIDE, plain, style
 from hiercal.sbc.histogram_band import bin_number, histogram_band
-
-# A spike would flatten all other panels of its row; what is cut off is written on the bar.
-_TALLEST = 3.0
 
 
 def rank_histogram(
@@ -94,7 +92,8 @@ def rank_histogram(
             for quantity in selection.quantities:
                 _limit(panels[row, quantity], top, n_ranks)
             for quantity, panel_counts in counts.items():
-                n_cut += _write_cut_counts(panels[row, quantity], panel_counts, top)
+                edges = _edges(n_bins, n_ranks)
+                n_cut += write_cut(panels[row, quantity], panel_counts, edges, top)
         percent = f"{100 * level:g} %"
         handles = [
             Patch(facecolor=BAR, edgecolor="white", label="bin inside the band"),
@@ -107,8 +106,7 @@ def rank_histogram(
             handles,
             selection.note(
                 f"{n_bins} bins of {n_ranks // n_bins} ranks each. The band holds all bins of a "
-                f"correct sampler's panel with probability {percent}."
-                + (" A number at the top is the count of a bar cut off there." if n_cut else ""),
+                f"correct sampler's panel with probability {percent}." + (SAID if n_cut else ""),
                 name_arm=True,
             ),
             xlabel=f"Rank of the truth among {selection.max_rank} posterior draws",
@@ -122,7 +120,7 @@ def _draw(axes: Axes, counts: np.ndarray, n_ranks: int, level: float) -> float:
     n, n_bins = int(counts.sum()), len(counts)
     band = histogram_band(n, n_bins, level)
     lower, upper = band.simultaneous_lower, band.simultaneous_upper
-    edges = np.linspace(0, n_ranks, n_bins + 1) - 0.5
+    edges = _edges(n_bins, n_ranks)
     colours = [BAR if lower <= count <= upper else OUTSIDE for count in counts]
     axes.bar(
         edges[:-1], counts, np.diff(edges), align="edge", color=colours,
@@ -131,7 +129,11 @@ def _draw(axes: Axes, counts: np.ndarray, n_ranks: int, level: float) -> float:
     axes.fill_between(edges[[0, -1]], lower, upper, color=BAND, alpha=0.35, linewidth=0, gid="band")
     axes.hlines([lower, upper], edges[0], edges[-1], color=BAND, linewidth=0.5)
     axes.axhline(n / n_bins, color=INK, linestyle=(0, (4, 2)), linewidth=0.6, gid="expected")
-    return max(upper, min(float(counts.max()), _TALLEST * n / n_bins))
+    return max(upper, min(float(counts.max()), HIGHEST * n / n_bins))
+
+
+def _edges(n_bins: int, n_ranks: int) -> np.ndarray:
+    return np.linspace(0, n_ranks, n_bins + 1) - 0.5
 
 
 def _limit(axes: Axes, top: float, n_ranks: int) -> None:
@@ -142,22 +144,3 @@ def _limit(axes: Axes, top: float, n_ranks: int) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     else:
         axes.set_yticks([])
-
-
-def _write_cut_counts(axes: Axes, counts: np.ndarray, top: float) -> int:
-    """Write the counts of the bars that end above the axes; their number."""
-    cut = [
-        (int(count), bar)
-        for count, bar in zip(counts, axes.patches[-len(counts) :], strict=True)
-        if count > top
-    ]
-    for count, bar in cut:
-        (left, _), (right, _) = (
-            bar.get_extents().transformed(axes.transData.inverted()).get_points()
-        )
-        in_left_half = left < np.mean(axes.get_xlim())
-        x, side = (right, "left") if in_left_half else (left, "right")
-        axes.text(
-            float(x), 0.98 * top, str(count), ha=side, va="top", fontsize=NOTE_SIZE - 0.5, gid="cut"
-        )
-    return len(cut)

@@ -93,6 +93,17 @@ def test_nothing_is_cut_or_overlaps(figure):
     check_layout(figure)
 
 
+@pytest.mark.parametrize("dpi", [72, 100, 150, 300])
+def test_note_and_legend_are_whole_at_any_resolution(dpi, build):
+    figure = rank_histogram(build(30, ("partly",), ("mu", "tau")), ("mu", "tau"))
+    figure.set_dpi(dpi)
+    figure.draw_without_rendering()
+    for drawn in (*figure.texts, figure.legends[0]):
+        box = drawn.get_window_extent(figure._get_renderer())
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1, drawn
+
+
 @pytest.mark.parametrize("draw", FIGURES)
 def test_nothing_is_cut_or_overlaps_in_the_largest_figure(draw, build):
     # Eight quantities already make two blocks of rows, and a hundred panels take long to lay out.

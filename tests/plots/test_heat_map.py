@@ -31,6 +31,11 @@ def test_a_panel_for_each_case_with_a_number_in_each_cell_that_has_one():
     assert mesh.get_clim() == (-3.0, 3.0)
 
 
+def test_an_estimate_that_rounds_to_nothing_has_no_minus():
+    figure = made(CELLS[:3].assign(gain=-0.04))
+    assert {text.get_text() for text in figure.axes[0].texts} == {"+0.0"}
+
+
 def test_lines_go_through_their_panels_and_the_legend_names_them():
     figure = made(panel="library", lines={"pymc": lambda n: 2 / n}, line="as good")
     drawn = [[line for line in axes.lines if line.get_gid() == "line"] for axes in figure.axes]

@@ -54,6 +54,19 @@ def test_cut_bar_carries_its_count(build):
 
 
 @pytest.mark.parametrize(
+    ("ranks", "side", "counts"),
+    [((6, 12), "left", ["267", "133"]), ((92, 88), "right", ["133", "267"])],
+)
+def test_counts_of_neighbours_that_are_cut_stand_one_below_the_other(ranks, side, counts, build):
+    records = build(400, ("right",), ("tau",)).assign(max_rank=99)
+    records["rank"] = np.resize([ranks[0], ranks[0], ranks[1]], len(records))
+    [axes] = rank_histogram(records, ["tau"]).axes
+    text = artist(axes, "cut")
+    assert text.get_text().split() == counts
+    assert text.get_horizontalalignment() == side
+
+
+@pytest.mark.parametrize(
     ("n_simulations", "max_rank", "n_bins"), [(200, 99, 20), (20, 99, 5), (2000, 98, 11)]
 )
 def test_bins_divide_the_ranks(n_simulations, max_rank, n_bins, build):
