@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,14 @@ class PaperFigure:
     figure : Figure
     caption : str
         What it shows, of how many simulations, which bands, with which seed.
+    label : str
+        What LaTeX refers to: ``fig:``, the name of the folder that it is of, and its own.
     """
 
     name: str
     figure: Figure
     caption: str
+    label: str
 
     def latex(self, file: str) -> str:
         """A LaTeX figure of a file, with caption and label; of two columns a ``figure*``."""
@@ -61,7 +65,7 @@ class PaperFigure:
             f"\\begin{{figure{star}}}[tbp]\n\\centering\n"
             f"\\includegraphics{{{file}}}\n"
             f"\\caption{{{mixed_in_latex(self.caption)}}}\n"
-            f"\\label{{fig:{self.name}}}\n\\end{{figure{star}}}\n"
+            f"\\label{{{self.label}}}\n\\end{{figure{star}}}\n"
         )
 
 
@@ -124,7 +128,12 @@ def _of_run(
     makers = figure_makers(result, arms, quantities)
     seed = f"Seed {result.manifest['seed']}."
     return [
-        PaperFigure(page, figure, f"{SHOWS[name.partition('-')[0]]} {figure.get_label()} {seed}")
+        PaperFigure(
+            page,
+            figure,
+            f"{SHOWS[name.partition('-')[0]]} {figure.get_label()} {seed}",
+            _label(folder, page),
+        )
         for name in _chosen(makers, only)
         for page, figure in paged(name, makers[name].pages())
     ]
@@ -138,9 +147,19 @@ def _of_study(folder: Path, only: Sequence[str], rows: Sequence[str]) -> list[Pa
         )
     figures = study_figures(folder)
     return [
-        PaperFigure(name, figures[name], f"{_said(name, figures[name])} {origin(folder)}")
+        PaperFigure(
+            name,
+            figures[name],
+            f"{_said(name, figures[name])} {origin(folder)}",
+            _label(folder, name),
+        )
         for name in _chosen(figures, only)
     ]
+
+
+def _label(folder: Path, name: str) -> str:
+    """A label that figures of other folders do not have, of characters that LaTeX takes."""
+    return "fig:" + re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{folder.resolve().name}-{name}")
 
 
 def _chosen(figures: Mapping[str, Any], only: Sequence[str]) -> list[str]:

@@ -144,6 +144,8 @@ def test_files_for_a_paper_and_for_a_screen(folder, tmp_path):
     done = invoke(folder, "--only", "ranks", "--quantities", "x", "--out", tmp_path / "a")
     assert done.exit_code == 0, done.stderr
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"ranks.pdf", "ranks.tex"}
+    label = f"fig:{folder.name}-ranks"
+    assert rf"\label{{{label}}}" in (tmp_path / "a" / "ranks.tex").read_text()
     content = (tmp_path / "a" / "ranks.pdf").read_bytes()
     assert b"/FontFile2" in content, "fonts are embedded"
     done = invoke(folder, "--only", "ranks", "--style", "screen", "--format", "png", "--out",
@@ -306,4 +308,5 @@ def test_an_article_takes_figures_and_tables_of_a_run_and_of_a_study(folder, tmp
     wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
     assert not [points for points in wide if points > 5]
     assert "Float too large" not in done.stdout
+    assert "multiply defined" not in done.stdout, "bias is a figure of both"
     assert r"\begin{figure*}" in (tmp_path / "own" / "bias.tex").read_text()
