@@ -1,11 +1,11 @@
-"""Time per fit against simuk, and against the bare compiled sampler on one core.
+"""Time per fit against simuk, and against the bare compiled sampler on one core and on two.
 
 uv run --group benchmark benchmarks/speed.py
 
 Non-centred Eight Schools, 500 + 500 draws, one chain, target 0.9. hiercal's time per fit,
 journalled and ranked, is that between the first tenth of a run on two workers and its end, so that
 starting workers and compiling, done once a run, are left out; they are printed apart. All figures
-are ratios within this run.
+are ratios within this run. Linux only.
 """
 
 import os
@@ -23,7 +23,7 @@ from hiercal.runs.engine import fitted
 from hiercal.runs.journal import Journal
 
 OPTIONS = {"model": "noncentred", "draws": 500, "tune": 500, "target_accept": 0.9}
-FITS, BARE, SIMUK = 4000, 1000, 12
+FITS, BARE, SIMUK, ROUNDS, AT_MOST = 4000, 1000, 12, 3, 0.57
 NUTS = {"pymc": 200, "numpyro": 300}
 """Fitters, and how many times faster than simuk each must be."""
 
@@ -33,8 +33,8 @@ def harness(name: str) -> tuple[float, float]:
     arrivals: list[tuple[float, int]] = []
     add = Journal.add
 
-    def timed(journal: Journal, arm: int, records: list) -> None:
-        add(journal, arm, records)
+    def timed(journal: Journal, arm: int, records: list, *others: object) -> None:
+        add(journal, arm, records, *others)
         arrivals.append((time.perf_counter(), len(records)))
 
     design = Run(
@@ -49,10 +49,16 @@ def harness(name: str) -> tuple[float, float]:
     return (times[-1] - times[warm]) / (done[-1] - done[warm]), times[warm] - start
 
 
-def bare(name: str) -> float:
-    """Seconds per fit of the compiled sampler in a plain loop, in a process kept to one core."""
-    command = [sys.executable, __file__, "bare", name]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def bare(name: str, *cores: int) -> float:
+    """Seconds per fit of the compiled sampler in plain loops, one on each core at once."""
+    loops = [
+        subprocess.Popen(
+            [sys.executable, __file__, "bare", name, str(core)], stdout=subprocess.PIPE, text=True
+        )
+        for core in cores
+    ]
+    seconds = [float(loop.communicate()[0]) for loop in loops]
+    return sum(seconds) / len(cores) ** 2
 
 
 def bare_loop(name: str) -> float:
@@ -98,22 +104,34 @@ def simuk_seconds(name: str) -> float:
 
 
 def main() -> None:
+    one, other = sorted(os.sched_getaffinity(0))[:2]
     for name, faster in NUTS.items():
-        ours, before = harness(name)
-        floor, peer = bare(name), simuk_seconds(name)
+        peer, rounds = simuk_seconds(name), []
+        for _ in range(ROUNDS):
+            # before and after, since the machine may change its speed
+            alone, side_by_side = bare(name, one), bare(name, one, other)
+            ours, before = harness(name)
+            alone, side_by_side = alone + bare(name, other), side_by_side + bare(name, one, other)
+            rounds.append((peer / ours, 2 * ours / alone, 2 * ours / side_by_side))
+            print(
+                f"{name}: {peer / ours:.0f} times as fast as simuk; time per fit "
+                f"{rounds[-1][1]:.2f} of the bare sampler's on one core, {rounds[-1][2]:.2f} of "
+                f"that of two, one on each\n  hiercal {ours * 1e3:.1f} ms, bare "
+                f"{alone / 2 * 1e3:.1f} ms, two {side_by_side / 2 * 1e3:.1f} ms, simuk "
+                f"{peer * 1e3:.0f} ms; first tenth, with imports and compiling, {before:.0f} s",
+                flush=True,
+            )
+        faster_by, of_one, of_two = np.median(rounds, axis=0)
         print(
-            f"{name}: {peer / ours:.0f} times as fast as simuk (asked for: {faster}); "
-            f"time per fit {ours / floor:.2f} of the bare sampler's on one core (at most 0.65; "
-            f"ideal 0.5)\n  hiercal {ours * 1e3:.1f} ms, bare {floor * 1e3:.1f} ms, "
-            f"simuk {peer * 1e3:.0f} ms; first tenth, with imports and compiling, {before:.0f} s",
+            f"{name}, medians: {faster_by:.0f} times as fast as simuk (asked for: {faster}); "
+            f"{of_one:.2f} of one bare sampler (at most {AT_MOST}, ideal 0.5), {of_two:.2f} of two",
             flush=True,
         )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["bare"]:
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {int(sys.argv[3])})
         print(bare_loop(sys.argv[2]))
     else:
         main()
