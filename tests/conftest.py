@@ -1,6 +1,7 @@
 """Fixtures for the whole suite."""
 
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,35 @@ def unrendered(monkeypatch):
     monkeypatch.setattr("hiercal.plots.save", save)
 
 
-@pytest.fixture
-def tables_alone(monkeypatch):
-    """Runs write their tables, but neither figures nor the store of ArviZ."""
-    monkeypatch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
-    monkeypatch.setattr("hiercal.tables.export._store", lambda _: [])
+class Drawing:
+    """Whether runs in this process draw figures and write the store of ArviZ, half of their time.
+
+    They do in tests that are marked `figures` or leave them `unrendered`; in a module with a run
+    that its tests share, all are to be marked, or none.
+    """
+
+    def __init__(self):
+        self.wanted = True
+        self._patch = pytest.MonkeyPatch()
+
+    def pytest_sessionstart(self):
+        from hiercal.tables import export
+
+        for name, without in (("figure_makers", {}), ("_store", [])):
+            self._patch.setattr(export, name, partial(self._call, getattr(export, name), without))
+
+    def _call(self, usual, without, *args):
+        return usual(*args) if self.wanted else without
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item):
+        here = Path(__file__).parent in item.path.parents
+        asked = item.get_closest_marker("figures") or "unrendered" in item.fixturenames
+        self.wanted = bool(asked) or not here
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Drawing())
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,7 @@ def test_list_names_everything():
     assert "numpyro" not in invoke("list", "stories").output
 
 
+@pytest.mark.figures
 def test_a_run_lands_in_results_and_is_shown_again(config, tmp_path):
     ran = invoke("run", config(), "--workers", 0)
     assert ran.exit_code == 0, ran.output

@@ -24,8 +24,8 @@ SAMPLED = [
     and (library == "numpyro" or story(name).scale in story(name).models[model])
 ]
 """Models compared with the exact posterior: all in NumPyro, the hierarchical ones in PyMC too."""
-MINUTES = [("survey", "noncentred", "pymc")]
-"""Those whose long run takes minutes."""
+MINUTES = [("survey", "noncentred", "pymc"), ("survey", "noncentred", "numpyro")]
+"""Those whose long run takes a minute or more."""
 
 
 def simulations(one, n, seed=0):

@@ -240,7 +240,7 @@ def _moment(fit, power):
     return pooled.mean(axis=0), pooled.std(axis=0) / np.sqrt(ess)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_fits_in_lockstep_are_calibrated(tmp_path):
     """A right sampler fails this with a probability of 5 %; the seed is fixed."""
     design = hiercal.Run(

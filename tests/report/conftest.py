@@ -36,10 +36,7 @@ def finished(tmp_path_factory, mocks_file):
         seed=3,
         name="planted",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
-        patch.setattr("hiercal.tables.export._store", lambda _: [])
-        result = run(design, tmp_path_factory.mktemp("page") / "run", export=True)
+    result = run(design, tmp_path_factory.mktemp("page") / "run", export=True)
     return Finished(result.folder, dict(zip(planted, result.arms.index, strict=True)))
 
 
@@ -52,10 +49,7 @@ def nasty(tmp_path_factory, mocks_file):
         simulations=40,
         name="a & <b>",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hiercal.tables.export.figure_makers", lambda _: {})
-        patch.setattr("hiercal.tables.export._store", lambda _: [])
-        return run(design, tmp_path_factory.mktemp("nasty") / "run", export=True).folder
+    return run(design, tmp_path_factory.mktemp("nasty") / "run", export=True).folder
 
 
 @pytest.fixture(scope="session")

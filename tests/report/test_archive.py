@@ -31,7 +31,7 @@ ODD = "<script> & 'one' \"two\" $(x) `y` \\ züri"
 
 
 @pytest.fixture
-def made(tmp_path, tables_alone):
+def made(tmp_path):
     """A folder under a home with a name, in which a design was run."""
     folder = place(tmp_path / "home" / "ann-secret" / "project")
     done("run", "our.toml", "--out", "made", "--workers", 0, at=folder)
@@ -76,7 +76,7 @@ def test_nothing_of_the_machine_is_in_it(made, tmp_path):
         assert os.fsencode(tmp_path) not in content, name
 
 
-def test_what_still_names_a_folder_is_told(tmp_path, tables_alone):
+def test_what_still_names_a_folder_is_told(tmp_path):
     own = LINE.replace('ArithmeticError("planted")', 'OSError("/home/ann/data.csv")').replace(
         'planted == "failing"', "True"
     )
@@ -161,13 +161,13 @@ def test_a_full_disk_leaves_no_half_of_an_archive(made):
     archived(made)
 
 
-def test_data_that_code_reads_are_packed(tmp_path, tables_alone):
+def test_data_that_code_reads_are_packed(tmp_path):
     own = LINE.replace("from helper import SD", 'SD = float(open("sd.txt").read())')
     folder = place(tmp_path / "p", line__py=own, sd__txt="1.0")
     assert entries(archived(folder))["source/sd.txt"] == b"1.0"
 
 
-def test_data_under_a_name_that_code_puts_together(tmp_path, tables_alone):
+def test_data_under_a_name_that_code_puts_together(tmp_path):
     own = LINE.replace("from helper import SD", 'SD = float(open("".join(["s", "d"])).read())')
     folder = place(tmp_path / "p", line__py=own)
     (folder / "sd").write_text("1.0")
@@ -178,7 +178,7 @@ def test_data_under_a_name_that_code_puts_together(tmp_path, tables_alone):
     assert entries(archived(folder, "made.zip", "--include", "sd"))["source/sd"] == b"1.0"
 
 
-def test_absolute_names_in_a_design_are_refused(tmp_path, tables_alone):
+def test_absolute_names_in_a_design_are_refused(tmp_path):
     folder = place(tmp_path / "p")
     (folder / "our.toml").write_text(DESIGN.replace("line.py", f"{folder}/line.py"))
     done("run", "our.toml", "--out", "made", "--workers", 0, at=folder)
@@ -186,7 +186,7 @@ def test_absolute_names_in_a_design_are_refused(tmp_path, tables_alone):
     assert (refused.exit_code, "on this machine alone" in refused.stderr) == (2, True)
 
 
-def test_odd_names(tmp_path, tables_alone):
+def test_odd_names(tmp_path):
     folder = place(tmp_path / "p")
     (folder / "our.toml").write_text(f"name = {json.dumps(ODD)}\n{EXACT}")
     path = archived(folder)
@@ -196,7 +196,7 @@ def test_odd_names(tmp_path, tables_alone):
     assert rerun(path, tmp_path / "again").exit_code == 0
 
 
-def test_a_run_made_in_python_is_written_out_as_a_design(tmp_path, tables_alone, mocks_file):
+def test_a_run_made_in_python_is_written_out_as_a_design(tmp_path, mocks_file):
     mocks = Path(shutil.copy(mocks_file, tmp_path))
     design = Run(
         stories=[story("eight_schools", tau_scale=5, given={"tau": 2.0})],
@@ -212,7 +212,7 @@ def test_a_run_made_in_python_is_written_out_as_a_design(tmp_path, tables_alone,
     assert os.fsencode(tmp_path) not in b"".join(files.values())
 
 
-def test_what_no_file_holds_is_refused(tmp_path, tables_alone):
+def test_what_no_file_holds_is_refused(tmp_path):
     from tests.mocks import Known, Revealing
 
     run(Run(stories=[Revealing()], fitters=[Known()], simulations=20), tmp_path / "m", export=True)

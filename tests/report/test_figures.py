@@ -19,6 +19,8 @@ from hiercal.report.figures import paper_figures, write
 from hiercal.report.latex import mixed_in_latex
 from tests.running import run
 
+pytestmark = pytest.mark.figures
+
 RESULTS = Path(__file__).parents[2] / "results"
 STUDIES = sorted(path.parent.parent.name for path in RESULTS.glob("*/figures/*.png"))
 STUDIES = [name for name in dict.fromkeys(STUDIES) if (RESULTS / name / "claims.csv").exists()] + [

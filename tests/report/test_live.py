@@ -164,9 +164,7 @@ def test_a_study_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("parts", [False, True])
-def test_a_watched_run_is_the_same_and_its_earlier_fits_count(
-    mock_run, tmp_path, looked, parts, tables_alone
-):
+def test_a_watched_run_is_the_same_and_its_earlier_fits_count(mock_run, tmp_path, looked, parts):
     plain = run(mock_run(simulations=40, raises=0.2), tmp_path / "plain")
     where = Where(workers=0, parts=parts)
     run(mock_run(simulations=15, raises=0.2), tmp_path / "watched", where=where)

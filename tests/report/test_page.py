@@ -229,7 +229,7 @@ def test_a_page_asks_for_nothing(finished):
     assert "@import" not in html
 
 
-def test_the_command_that_repeats_a_run(tmp_path, monkeypatch, mocks_file, tables_alone):
+def test_the_command_that_repeats_a_run(tmp_path, monkeypatch, mocks_file):
     monkeypatch.chdir(tmp_path)
     shutil.copy(mocks_file, "my mocks.py")
     Path("my run.toml").write_text(
@@ -332,7 +332,7 @@ def test_chosen_arms_and_quantities(finished, tmp_path):
     assert 'data-name="g[A]"' not in out.read_text()
 
 
-def test_one_arm_of_one_quantity_that_is_right(tmp_path, mocks_file, tables_alone):
+def test_one_arm_of_one_quantity_that_is_right(tmp_path, mocks_file):
     design = Run(
         stories=[story(f"{mocks_file}:Flat")], fitters=[fitter(f"{mocks_file}:Alone")],
         simulations=20,
@@ -342,7 +342,7 @@ def test_one_arm_of_one_quantity_that_is_right(tmp_path, mocks_file, tables_alon
     assert "The arm is calibrated, as far as this run can see." in text
 
 
-def test_a_run_in_which_every_fit_failed(tmp_path, mock_run, tables_alone):
+def test_a_run_in_which_every_fit_failed(tmp_path, mock_run):
     folder = run(mock_run(raises=1.0, simulations=20), tmp_path / "run", export=True).folder
     made = run_page(folder)
     assert made.headline == "Every fit failed: nothing can be said."
@@ -351,7 +351,7 @@ def test_a_run_in_which_every_fit_failed(tmp_path, mock_run, tables_alone):
     assert Result(folder).fits["error"].notna().all()
 
 
-def test_a_report_goes_with_the_run_that_it_is_of(tmp_path, mock_run, tables_alone):
+def test_a_report_goes_with_the_run_that_it_is_of(tmp_path, mock_run):
     folder = run(mock_run(simulations=20), tmp_path / "run", export=True).folder
     assert invoke(folder).exit_code == 0
     assert "20 simulations" in (folder / "report.html").read_text()
@@ -369,7 +369,7 @@ def test_a_disk_that_cannot_be_written_is_told(tmp_path, finished):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_answers_about_an_earlier_run(tmp_path, mock_run, tables_alone):
+def test_answers_about_an_earlier_run(tmp_path, mock_run):
     import dataclasses
 
     from hiercal.tables.export import requantify
@@ -383,7 +383,7 @@ def test_answers_about_an_earlier_run(tmp_path, mock_run, tables_alone):
     assert f"hiercal requantify {folder} --quantities {tmp_path / 'q.py'}" in text
 
 
-def test_a_run_at_given_truths_says_on_top_that_its_ranks_are_not_uniform(tmp_path, tables_alone):
+def test_a_run_at_given_truths_says_on_top_that_its_ranks_are_not_uniform(tmp_path):
     design = Run(
         stories=[story("eight_schools", given={"tau": 2.0})], fitters=[fitter("exact")],
         simulations=20,

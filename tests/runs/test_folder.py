@@ -89,7 +89,7 @@ def test_the_folder_of_another_study(config, mock_run, tmp_path):
     assert "is the folder of the run mock" in done.output
 
 
-def test_a_folder_without_a_fit_is_claimed_by_the_corrected_file(config, tmp_path, tables_alone):
+def test_a_folder_without_a_fit_is_claimed_by_the_corrected_file(config, tmp_path):
     out = tmp_path / "out"
     command = ("--out", out, "--workers", 0)
     done = invoke("run", config(broken=True), *command)

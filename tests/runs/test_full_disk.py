@@ -79,6 +79,7 @@ def test_a_part_that_there_is_no_room_for_is_told_and_leaves_nothing(mock_run, t
     assert not list((tmp_path / "parts").iterdir())
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("suffix", ["pdf", "svg"])
 def test_figures_that_there_is_no_room_for_are_told(mock_run, tmp_path, suffix):
     """Planted: Matplotlib closes a PDF that it could not write with an error that is no OSError."""
@@ -98,7 +99,7 @@ def test_no_file_handles_are_told(mock_run, tmp_path):
     assert len(run(design, out).fits) == 20
 
 
-def test_the_commands_say_it_and_exit_as_undecided(config, tmp_path, tables_alone):
+def test_the_commands_say_it_and_exit_as_undecided(config, tmp_path):
     out = tmp_path / "out"
     command = ("run", config, "--out", out, "--workers", 0)
     with full(30_000):

@@ -17,6 +17,8 @@ from hiercal.sbc.efficiency import diagnostics
 from hiercal.tables import coverage, groups, verdicts
 from tests.running import run
 
+pytestmark = pytest.mark.figures
+
 SUMMARIES = ["theta[mean]", "theta[min]", "theta[max]"]
 N = 30
 

@@ -136,6 +136,7 @@ def test_new_code_is_refused_with_what_changed_and_the_ways_out(folder):
     assert invoke(*command).exit_code == 0, "a comment is not code"
 
 
+@pytest.mark.figures
 def test_fresh_starts_over_and_leaves_what_is_not_its_own(folder):
     out = folder / "out"
     old = tau(run(design(folder), out, export=True))

@@ -99,7 +99,7 @@ def test_a_manifest_is_made_again_from_the_journal(lost, mock_run, tmp_path, cap
     assert read_manifest(tmp_path) == whole
 
 
-def test_a_changed_table_is_not_shown(mock_run, tmp_path, tables_alone):
+def test_a_changed_table_is_not_shown(mock_run, tmp_path):
     design = mock_run(simulations=40)
     run(design, tmp_path, export=True)
     assert show(tmp_path).exit_code == 0

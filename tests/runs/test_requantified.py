@@ -199,6 +199,7 @@ def test_what_is_no_question_is_refused(asked, tmp_path, quantities, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.figures
 def test_arms_without_a_product_are_left_out(tmp_path, mocks_file, unrendered):
     """In the run, and when it is asked: one story has one scalar, the other three."""
     design = Run(

@@ -73,6 +73,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.figures
 def test_both_libraries_end_to_end(tmp_path):
     """The interface of the README, small: a NUTS arm of each library and the exact one."""
     nuts = [

@@ -79,25 +79,16 @@ def same_tables(a, b):
 
 
 def test_killing_the_driver_loses_nothing(config, undisturbed, tmp_path):
-    process = start(config, tmp_path)
-    wait_until_under_way(tmp_path, process)
-    workers = psutil.Process(process.pid).children(recursive=True)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
-    assert not (tmp_path / "records.parquet").exists()
-    _, alive = psutil.wait_procs(workers, timeout=60)
-    assert not alive, "workers outlive their driver"
-    finish(config, tmp_path)
-    same_tables(tmp_path, undisturbed)
-
-
-def test_killing_the_driver_loses_no_kept_draws(config, undisturbed, tmp_path):
     keeping, out = tmp_path / "mock.toml", tmp_path / "out"
     keeping.write_text("keep_draws = true\n" + config.read_text())
     process = start(keeping, out)
     wait_until_under_way(out, process, size=400_000)
+    workers = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(timeout=30)
+    assert not (out / "records.parquet").exists()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive, "workers outlive their driver"
     before = kept_draws(out)
     assert 0 < len(before) < SIMULATIONS
     finish(keeping, out)

@@ -63,7 +63,14 @@ def test_the_limits_are_those_of_the_p_values(n):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n", "correlation"), [(200, 0.0), (200, 0.5), (200, 0.9), (50, 0.0), (20, 0.0)]
+    ("n", "correlation"),
+    [
+        (200, 0.0),
+        (200, 0.5),
+        pytest.param(200, 0.9, marks=pytest.mark.nightly),
+        (50, 0.0),
+        (20, 0.0),
+    ],
 )
 def test_the_family_wise_level_holds_with_2000_quantities(n, correlation):
     repeats = 500

@@ -126,7 +126,14 @@ def test_intervals_hold_the_truth(shift, scale):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [50, 200, 1000])
+@pytest.mark.parametrize(
+    "n",
+    [
+        pytest.param(50, marks=pytest.mark.nightly),
+        200,
+        pytest.param(1000, marks=pytest.mark.nightly),
+    ],
+)
 @pytest.mark.parametrize(("shift", "scale"), TRUE)
 def test_coverage_of_the_intervals(shift, scale, n):
     hits, found = covered(shift, scale, n, 500, n)

@@ -14,6 +14,8 @@ from hiercal.sbc.verdict import anticipate
 from hiercal.tables import export, verdicts
 from tests.running import run
 
+pytestmark = pytest.mark.figures
+
 FIGURES = ("ranks", "ecdf", "coverage_difference", "zscore_contraction", "funnel")
 
 

@@ -287,6 +287,7 @@ def test_draws_that_do_not_mix_are_refused():
         around(story("eight_schools"), az.from_dict(posterior | held))
 
 
+@pytest.mark.figures
 def test_toml_and_command_line_ask_for_it(tmp_path):
     """A key of a story, a key of all, and the option, with a file of data and without."""
     from click.testing import CliRunner

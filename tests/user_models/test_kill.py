@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 SIMULATIONS = 150
 SOME = 60_000
@@ -45,7 +45,7 @@ with pm.Model() as model:
 }
 
 
-@pytest.fixture(scope="module", params=["numpyro", pytest.param("pymc", marks=pytest.mark.nightly)])
+@pytest.fixture(scope="module", params=["numpyro", "pymc"])
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "my_model.py").write_text(MODELS[request.param])
