@@ -13,6 +13,9 @@ from hiercal.studies._finished import read_tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MADE_WITH = ("simulations", "chains", "tune", "draws")
+"""Options of studies that say how many simulations and draws there are."""
+
 
 def is_study(folder: Path) -> bool:
     """Whether a folder with a manifest is a study's."""
@@ -51,9 +54,9 @@ def study_figures(folder: Path) -> dict[str, Figure]:
 
 
 def origin(folder: Path) -> str:
-    """Of how many simulations a study is, and with which seed."""
+    """Of how many simulations and draws a study is, and with which seed."""
     manifest = read_manifest(folder)
     options = manifest["options"]
-    n = options.get("simulations")
-    size = "" if n is None else f", made with simulations = {n}"
-    return f"Study {manifest['study']}{size}, seed {options['seed']}."
+    sizes = [f"{name} = {options[name]}" for name in MADE_WITH if name in options]
+    made = f", made with {', '.join(sizes)}" if sizes else ""
+    return f"Study {manifest['study']}{made}, seed {options['seed']}."

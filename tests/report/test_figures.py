@@ -17,6 +17,7 @@ from hiercal.cli import main
 from hiercal.report import tables
 from hiercal.report.figures import paper_figures, write
 from hiercal.report.latex import mixed_in_latex
+from hiercal.runs.manifest import read_manifest
 from tests.running import run
 
 pytestmark = pytest.mark.figures
@@ -160,6 +161,7 @@ def test_files_for_a_paper_and_for_a_screen(folder, tmp_path):
 @pytest.mark.parametrize("study", STUDIES)
 def test_figures_of_studies_are_drawn_anew_as_wide_as_they_are_asked_for(study, columns):
     made = paper_figures(RESULTS / study, columns=columns)
+    options = read_manifest(RESULTS / study)["options"]
     listed = {path.stem for path in (RESULTS / study / "figures").glob("*.png")}
     assert {one.name for one in made} == listed
     for one in made:
@@ -168,6 +170,9 @@ def test_figures_of_studies_are_drawn_anew_as_wide_as_they_are_asked_for(study, 
         assert one.figure.get_figheight() < 8
         assert f"Study {study}" in one.caption
         assert "seed 20" in one.caption or study == "chapter"
+        for option in ("simulations", "chains", "draws"):
+            if option in options:
+                assert f"{option} = {options[option]}" in one.caption
 
 
 def test_figures_of_a_study_have_no_arms_to_choose_and_are_named(tmp_path):
