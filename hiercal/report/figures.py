@@ -158,7 +158,7 @@ def _of_study(folder: Path, only: Sequence[str], rows: Sequence[str]) -> list[Pa
 
 
 def _label(folder: Path, name: str) -> str:
-    """A label that figures of other folders do not have, of characters that LaTeX takes."""
+    """A label with the folder's name, so that a run and a study have two, as LaTeX takes it."""
     return "fig:" + re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{folder.resolve().name}-{name}")
 
 

@@ -48,7 +48,7 @@ class NumPyroCoding(Coding):
         self.observed = {name: np.shape(sites[name]["value"]) for name in observed}
         self.given = {name: np.asarray(sites[name]["value"]) for name in observed}
         fns = {name: sites[name]["fn"] for name in [*latent, *observed]}
-        self.families = {name: type(_bare(fn)).__name__ for name, fn in fns.items()}
+        self.families = {name: type(trace.bare(fn)).__name__ for name, fn in fns.items()}
         self.univariate = frozenset(n for n, fn in fns.items() if fn.event_dim == 0)
         self.curved = frozenset(
             n for n in latent if fns[n].event_dim and not _fills_space(fns[n].support)
@@ -144,7 +144,7 @@ class NumPyroCoding(Coding):
     def variants(self, name: str, values: Values, data: Values) -> dict[Variant, np.ndarray]:
         def function(values: Any, data: Any) -> Any:
             site = self._site(values, data, name)
-            fn, value = _bare(site["fn"]), site["value"]
+            fn, value = trace.bare(site["fn"]), site["value"]
             found = {}
             for key, parameters in _changed(fn).items():
                 other = type(fn)(**parameters)
@@ -158,12 +158,6 @@ class NumPyroCoding(Coding):
         found = self._call(("variants", name), function, values, data)
         pairs = {tuple(key.split("\n")): np.asarray(value) for key, value in found.items()}
         return {(parameter, how): value for (parameter, how), value in pairs.items()}
-
-
-def _bare(fn: Any) -> Any:
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
-    return fn
 
 
 def _fills_space(support: Any) -> bool:

@@ -90,13 +90,14 @@ def from_numpyro(
 
     numpyro.enable_x64()
     from hiercal.user_models import _numpyro_trace as trace
+    from hiercal.user_models._numpyro_refusals import refuse
 
     given_name = getattr(getattr(model, "func", model), "__name__", "model")
     title = re.sub(r"\W+", "_", name or given_name)
     bound = _double(model, args, inputs)
     sites = trace.traced(bound)
     try:
-        trace.refuse(bound, sites, title, simulated=simulate is not None)
+        refuse(bound, sites, title, simulated=simulate is not None)
         digest = trace.digest(bound, sites)
     except ModelRefused:
         raise
